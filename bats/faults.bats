@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# Every step made to fail, and the runtime killed at every step: one error line that names the step,
+# a state that tells the truth, nothing left after delete --force. Needs the build with fault hooks.
+
+load helpers
+setup() {
+	setup_common
+	requires debug_build thole
+	RUNTIME=$DEBUG_RUNTIME
+}
+teardown() { clean_container; teardown_common; }
+
+# Steps in the order in which a start completes them: "role:step" lines.
+steps() { THOLE_TRACE=$1 rt run --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1; awk '{print $1}' "$1" | sort -u; }
+
+@test "every step of create, failing in turn" {
+	args id
+	cfg '.linux.namespaces += [{"type":"cgroup"}] | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW",
+		"syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]} | .process.cwd = "/tmp"'
+	steps "$T/trace" >"$T/steps"
+	[ "$(wc -l <"$T/steps")" -ge 15 ]
+	before=$(wc -l </proc/self/mountinfo)
+	while read -r s; do
+		case $s in exec:* | join:*) continue ;; esac
+		run env FAULT="$s" "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
+		[ "$status" -ne 0 ] || { echo "step $s did not fail"; false; }
+		[ "$(printf '%s\n' "$output" | grep -c .)" -eq 1 ] || { echo "$s: $output"; false; }
+		has "${s#*:}"
+		[ ! -e "$STATE/$ID" ] || { echo "$s: state left"; false; }
+		[ -z "$(cgroup_dirs)" ] || { echo "$s: cgroup left"; false; }
+	done <"$T/steps"
+	[ "$(wc -l </proc/self/mountinfo)" -eq "$before" ]
+}
+
+@test "the runtime killed at every step: the state is true, delete --force cleans up" {
+	args sleep 60
+	cfg '.linux.namespaces += [{"type":"cgroup"}]'
+	args id
+	steps "$T/trace" >"$T/steps"
+	args sleep 60
+	while read -r s; do
+		case $s in exec:* | join:*) continue ;; esac
+		run env FAULT_KILL="$s" "$RUNTIME" --root "$STATE" create --bundle "$BUNDLE" "$ID" </dev/null
+		[ -e "$STATE/$ID" ] || continue
+		st=$(rt state "$ID" 2>/dev/null | jq -r .status 2>/dev/null) || st=unreadable
+		case $st in creating | created | stopped | unreadable) ;; *) echo "$s: status $st"; false ;; esac
+		run rt list
+		status_is 0
+		run rt delete --force "$ID"
+		status_is 0
+		[ ! -e "$STATE/$ID" ] || { echo "$s: state left"; false; }
+		[ -z "$(cgroup_dirs)" ] || { echo "$s: cgroup left"; false; }
+	done <"$T/steps"
+}
+
+@test "init killed at every step: create says which was the last" {
+	args id
+	steps "$T/trace" >"$T/steps"
+	while read -r s; do
+		case $s in init:*) ;; *) continue ;; esac
+		run env FAULT_KILL="$s" "$RUNTIME" --root "$STATE" create --bundle "$BUNDLE" "$ID" </dev/null
+		[ "$status" -ne 0 ] || { rt delete --force "$ID"; continue; } # a step after READY
+		[ ! -e "$STATE/$ID" ]
+		[ -z "$(cgroup_dirs)" ]
+	done <"$T/steps"
+}
+
+@test "old kernels: each new call missing, the container runs the same" {
+	args id + mounts + ns
+	ref=$(ct_run | grep -c ' / ')
+	for call in clone3 openat2 open_tree move_mount mount_setattr fsopen fsmount pidfd_open close_range execveat \
+		"open_tree,move_mount,mount_setattr,fsopen,fsmount,openat2,clone3,close_range,pidfd_open,pidfd_send_signal"; do
+		for how in ENOSYS EPERM; do
+			case $call in *pidfd*) [ $how = ENOSYS ] || continue ;; esac
+			run env THOLE_TEST_$how="$call" "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
+			[ "$status" -eq 0 ] || { echo "$how $call: $output"; false; }
+			has "uid 0 0 0"
+			[ "$(printf '%s\n' "$output" | grep -c ' / ')" -eq "$ref" ] || { echo "$how $call: mounts differ"; false; }
+		done
+	done
+}
+
+@test "old kernels: exec and delete --force" {
+	args sleep 60
+	ct_create
+	ct_start
+	for call in clone3 pidfd_open close_range openat2 execveat; do
+		run env THOLE_TEST_ENOSYS="$call" "$RUNTIME" --root "$STATE" exec "$ID" /bin/payload echo "via $call" </dev/null
+		status_is 0
+		has "via $call"
+	done
+	THOLE_TEST_ENOSYS=pidfd_open,pidfd_send_signal rt delete --force "$ID"
+	[ -z "$(cgroup_dirs)" ]
+}
+
+@test "kill -9 of the runtime at random moments" {
+	args sleep 60
+	for i in $(seq 30); do
+		"$TOP/bin/thole" --root "$STATE" create --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 &
+		p=$!
+		sleep "0.00$((RANDOM % 10))"
+		kill -9 $p 2>/dev/null || true
+		wait $p 2>/dev/null || true
+		rt list >/dev/null
+		rt delete --force "$ID"
+		[ ! -e "$STATE/$ID" ] || { echo "state left at round $i"; false; }
+		[ -z "$(cgroup_dirs)" ] || { echo "cgroup left at round $i"; false; }
+	done
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Raw system calls that the C library of Debian 11 lacks, and one hook for the tests: with
+ * THOLE_TEST_ENOSYS / THOLE_TEST_EPERM (comma lists of names, builds with -DTHOLE_TEST only) a call
+ * fails as an old kernel or an old seccomp profile makes it fail. All return >= 0 or -errno.
+ */
+#pragma once
+
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/macros.h"
+
+struct sys_clone_args { /* struct clone_args of the kernel, v2 (5.7) */
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	uint64_t set_tid, set_tid_size, cgroup;
+};
+struct sys_mount_attr {
+	uint64_t attr_set, attr_clr, propagation, userns_fd;
+};
+
+#define SYS_CLONE_INTO_CGROUP 0x200000000ULL
+#define SYS_CLONE_CLEAR_SIGHAND 0x100000000ULL
+
+/* fork-like clone3 (no new stack): 0 in the child, pid in the parent. */
+MUST_CHECK pid_t sys_clone3(struct sys_clone_args *args, size_t size);
+MUST_CHECK int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode,
+			   uint64_t resolve);
+MUST_CHECK int sys_open_tree(int dirfd, const char *path, unsigned int flags);
+MUST_CHECK int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to,
+			      unsigned int flags);
+MUST_CHECK int sys_mount_setattr(int dirfd, const char *path, unsigned int flags,
+				 struct sys_mount_attr *attr);
+MUST_CHECK int sys_fsopen(const char *fsname, unsigned int flags);
+MUST_CHECK int sys_fsconfig(int fd, unsigned int cmd, const char *key, const void *value, int aux);
+MUST_CHECK int sys_fsmount(int fd, unsigned int flags, unsigned int attrs);
+MUST_CHECK int sys_pidfd_open(pid_t pid, unsigned int flags);
+MUST_CHECK int sys_pidfd_send_signal(int pidfd, int sig);
+MUST_CHECK int sys_pidfd_getfd(int pidfd, int fd);
+MUST_CHECK int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
+MUST_CHECK int sys_pivot_root(const char *new_root, const char *put_old);
+MUST_CHECK int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
+			    int flags);
+
+#ifdef THOLE_TEST
+/* The hook itself: 0, -ENOSYS or -EPERM for the call of that name. */
+MUST_CHECK int sys_test_failure(const char *name);
+#endif

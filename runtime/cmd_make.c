@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options of create and run. See cmd_make.h.
+ */
+#include "runtime/cmd_make.h"
+
+#include <limits.h>
+
+const char *cmd_path(const struct command_call *call, const char *name)
+{
+	const char *path = option_string(call->options, name);
+
+	if (!path || !*path)
+		return NULL;
+	if (*path == '/')
+		return path;
+	return arena_printf(call->arena, "%s/%s", call->global->cwd, path);
+}
+
+int cmd_make_request(const struct command_call *call, struct container_create *req, struct err *err)
+{
+	const char *bundle = cmd_path(call, "bundle");
+	char real[PATH_MAX];
+	int r;
+
+	/* The caller's paths are made absolute first: a relative pid file is not the bundle's. */
+	req->root = call->global->root;
+	req->debug = call->global->debug;
+	req->pid_file = cmd_path(call, "pid-file");
+	req->pidfd_socket = cmd_path(call, "pidfd-socket");
+	req->plan.console_socket = cmd_path(call, "console-socket");
+	if (bundle && chdir(bundle) < 0)
+		return err_sys(err, "chdir %s", bundle);
+	if (!getcwd(real, sizeof(real)))
+		return err_sys(err, "find the bundle's path");
+	r = option_int(call->options, "preserve-fds", 0, &req->preserve_fds, err);
+	if (r < 0)
+		return r;
+	req->plan.id = call->args[0];
+	req->plan.bundle = arena_strdup(call->arena, real);
+	req->plan.state_dir = arena_printf(call->arena, "%s/%s", req->root, req->plan.id);
+	req->plan.cgroup_manager = call->global->cgroup_manager;
+	req->plan.rootless_cgroup = call->global->rootless_cgroup;
+	req->plan.no_pivot = option_bool(call->options, "no-pivot");
+	req->plan.no_new_keyring = option_bool(call->options, "no-new-keyring");
+	return 0;
+}

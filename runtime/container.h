@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operations on containers, one call a command. Each opens the state, checks what is allowed in
+ * the status found, and runs the stages.
+ */
+#pragma once
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "runtime/plan_request.h"
+#include "spec/spec.h"
+
+struct container_create {
+	const char *root; /* state root, absolute */
+	struct plan_request plan;
+	const char *pid_file, *pidfd_socket; /* absolute or NULL */
+	int preserve_fds;
+	bool keep, no_subreaper; /* run */
+	bool debug;
+};
+
+/* create. */
+MUST_CHECK int container_create(struct arena *arena, const struct container_create *req,
+				struct err *err);
+/* run: exit status of the container, or 0 with plan.detach. */
+MUST_CHECK int container_run(struct arena *arena, const struct container_create *req,
+			     struct err *err);
+MUST_CHECK int container_start(struct arena *arena, const char *root, const char *id,
+			       struct err *err);
+
+struct container_exec {
+	const char *root, *id;
+	const char *process_file; /* --process, absolute; else the fields below change the config's */
+	char *const *args;
+	const char *cwd, *user, *apparmor, *selinux;
+	const char *const *env, *const *caps, *const *gids, *const *cgroups;
+	bool tty, no_new_privs, detach, ignore_paused, debug;
+	const char *pid_file, *console_socket, *pidfd_socket;
+	int preserve_fds;
+};
+/* exec: exit status of the process, or 0 with detach. */
+MUST_CHECK int container_exec(struct arena *arena, const struct container_exec *req,
+			      struct err *err);
+
+MUST_CHECK int container_kill(struct arena *arena, const char *root, const char *id, int sig,
+			      bool all, struct err *err);
+MUST_CHECK int container_delete(struct arena *arena, const char *root, const char *id, bool force,
+				struct err *err);

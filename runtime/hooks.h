@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs the hooks of one kind in order: state on stdin, bounded capture of their output, timeouts.
+ * Does not allocate, so that init runs its hooks with it too.
+ */
+#pragma once
+
+#include "common/err.h"
+#include "spec/spec.h"
+
+struct hooks_run {
+	const struct spec_hook_list *list;
+	enum spec_hook_kind kind;
+	const char *state;   /* compact JSON in which pid is 0 */
+	pid_t pid;	     /* put in its place */
+	char *const *no_env; /* environment of a hook without "env"; NULL: the caller's */
+};
+
+/* 0, or `error running NAME hook #I: ...` for the first that fails. */
+MUST_CHECK int hooks_run(const struct hooks_run *run, struct err *err);
+/* Runs all, warning for each that fails (poststop). */
+void hooks_run_warn(const struct hooks_run *run);
+
+const char *hooks_kind_name(enum spec_hook_kind kind); /* "createRuntime" */

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages between the runtime and its children. See sync.h. The wire form is the fixed header, and
+ * the whole error object for FAIL and LOG; both ends are one binary, so no byte order or version.
+ */
+#include "runtime/sync.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/sock.h"
+#include "common/str.h"
+
+#define SYNC_MAGIC 0x74686f6cu
+
+struct wire {
+	uint32_t magic, type;
+	int32_t value;
+	char step[STEP_NAME_MAX];
+};
+
+_Static_assert(sizeof(struct wire) + sizeof(struct err) <= SYNC_BYTES_MAX, "a message fits");
+
+static const char *const type_names[SYNC_TYPE_N] = {
+	[SYNC_NONE] = "NONE",
+	[SYNC_MAP_REQ] = "MAP_REQ",
+	[SYNC_MAP_OK] = "MAP_OK",
+	[SYNC_CHILD_PID] = "CHILD_PID",
+	[SYNC_HOOKS_REQ] = "HOOKS_REQ",
+	[SYNC_HOOKS_OK] = "HOOKS_OK",
+	[SYNC_TTY_FD] = "TTY_FD",
+	[SYNC_SECCOMP_FD] = "SECCOMP_FD",
+	[SYNC_SECCOMP_OK] = "SECCOMP_OK",
+	[SYNC_READY] = "READY",
+	[SYNC_READY_OK] = "READY_OK",
+	[SYNC_EXECING] = "EXECING",
+	[SYNC_LOG] = "LOG",
+	[SYNC_FAIL] = "FAIL",
+};
+
+const char *sync_type_name(enum sync_type type)
+{
+	return (unsigned int)type < SYNC_TYPE_N ? type_names[type] : "an unknown message";
+}
+
+static bool carries_err(uint32_t type)
+{
+	return type == SYNC_FAIL || type == SYNC_LOG;
+}
+
+ssize_t sync_encode(const struct sync_msg *msg, void *buf, size_t size)
+{
+	struct wire wire = { .magic = SYNC_MAGIC, .type = msg->type, .value = msg->value };
+	size_t need = sizeof(wire) + (carries_err(msg->type) ? sizeof(msg->err) : 0);
+
+	if (size < need)
+		return -ENOBUFS;
+	memcpy(wire.step, msg->step, sizeof(wire.step));
+	memcpy(buf, &wire, sizeof(wire));
+	if (need > sizeof(wire))
+		memcpy((char *)buf + sizeof(wire), &msg->err, sizeof(msg->err));
+	return (ssize_t)need;
+}
+
+ssize_t sync_decode(const void *buf, size_t n, struct sync_msg *ret)
+{
+	struct wire wire;
+	size_t need = sizeof(wire);
+
+	if (n < sizeof(wire))
+		return -ENODATA;
+	memcpy(&wire, buf, sizeof(wire));
+	if (wire.magic != SYNC_MAGIC || wire.type == SYNC_NONE || wire.type >= SYNC_TYPE_N)
+		return -EBADMSG;
+	if (!memchr(wire.step, '\0', sizeof(wire.step)))
+		return -EBADMSG;
+	ret->err.code = 0;
+	ret->err.step[0] = ret->err.msg[0] = '\0';
+	if (carries_err(wire.type)) {
+		need += sizeof(ret->err);
+		if (n < need)
+			return -ENODATA;
+		memcpy(&ret->err, (const char *)buf + sizeof(wire), sizeof(ret->err));
+		if (!memchr(ret->err.step, '\0', sizeof(ret->err.step)) ||
+		    !memchr(ret->err.msg, '\0', sizeof(ret->err.msg)) || ret->err.code < 0 ||
+		    (wire.type == SYNC_FAIL && ret->err.code == 0))
+			return -EBADMSG;
+	}
+	ret->type = wire.type;
+	ret->value = wire.value;
+	memcpy(ret->step, wire.step, sizeof(ret->step));
+	return (ssize_t)need;
+}
+
+static int write_packet(int fd, const void *data, size_t n)
+{
+	ssize_t w;
+
+	do {
+		w = write(fd, data, n);
+	} while (w < 0 && errno == EINTR);
+	if (w < 0)
+		return -errno;
+	return (size_t)w == n ? 0 : -EIO;
+}
+
+int sync_send(int fd, enum sync_type type, int value, const char *step)
+{
+	struct sync_msg msg = { .type = type, .value = value };
+	char buf[sizeof(struct wire)];
+	ssize_t n;
+
+	if (step)
+		memcpy(msg.step, step, MIN(strlen(step), sizeof(msg.step) - 1));
+	n = sync_encode(&msg, buf, sizeof(buf));
+	return n < 0 ? (int)n : write_packet(fd, buf, (size_t)n);
+}
+
+int sync_send_fd(int fd, enum sync_type type, int value, int passed_fd)
+{
+	struct sync_msg msg = { .type = type, .value = value };
+	char buf[sizeof(struct wire)];
+	ssize_t n = sync_encode(&msg, buf, sizeof(buf));
+
+	if (n >= 0)
+		n = sock_send(fd, buf, (size_t)n, &passed_fd, 1);
+	return n < 0 ? (int)n : 0;
+}
+
+int sync_send_err(int fd, enum sync_type type, int value, const struct err *err)
+{
+	struct sync_msg msg = { .type = type, .value = value, .err = *err };
+	char buf[SYNC_BYTES_MAX];
+	ssize_t n;
+
+	if (type == SYNC_FAIL && msg.err.code <= 0)
+		msg.err.code = EIO;
+	memcpy(msg.step, err->step, sizeof(msg.step) - 1);
+	n = sync_encode(&msg, buf, sizeof(buf));
+	return n < 0 ? (int)n : write_packet(fd, buf, (size_t)n);
+}
+
+int sync_recv(int fd, struct sync_msg *ret, int *ret_fd, struct err *err)
+{
+	char buf[SYNC_BYTES_MAX];
+	CLEANUP_FD int passed = -EBADF;
+	size_t n_fds = 1;
+	ssize_t n = sock_recv(fd, buf, sizeof(buf), &passed, &n_fds);
+	ssize_t used;
+
+	if (n_fds == 0)
+		passed = -EBADF;
+	/* A child that dies with our message unread makes this a reset: as final as an end of file. */
+	if (n == 0 || n == -ECONNRESET)
+		return 0;
+	if (n < 0)
+		return err_sysn(err, (int)n, "read from init's socket");
+	used = sync_decode(buf, (size_t)n, ret);
+	if (used != n)
+		return err_set(err, EBADMSG, "malformed message of %zd bytes from init", n);
+	if (ret_fd)
+		*ret_fd = fd_take(&passed);
+	return 1;
+}
+
+int sync_expect(int fd, enum sync_type want, struct sync_msg *ret, int *ret_fd, struct err *err)
+{
+	for (;;) {
+		int r = sync_recv(fd, ret, ret_fd, err);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return err_set(err, ENODATA, "end of file, expected %s",
+				       sync_type_name(want));
+		if (ret->type == want)
+			return 0;
+		if (ret_fd && *ret_fd >= 0)
+			*ret_fd = fd_close(*ret_fd);
+		if (ret->type == SYNC_LOG) {
+			log_msg((enum log_level)(unsigned int)ret->value % LOG_LEVEL_N, "%s",
+				ret->err.msg);
+			continue;
+		}
+		if (ret->type == SYNC_FAIL) {
+			if (err)
+				*err = ret->err;
+			return -ret->err.code;
+		}
+		return err_set(err, EPROTO, "init sent %s, expected %s", sync_type_name(ret->type),
+			       sync_type_name(want));
+	}
+}
+
+int sync_wait(int fd, enum sync_type want)
+{
+	char buf[SYNC_BYTES_MAX];
+	struct sync_msg msg;
+	ssize_t n;
+
+	do {
+		n = read(fd, buf, sizeof(buf));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return -ENODATA;
+	if (sync_decode(buf, (size_t)n, &msg) != n || msg.type != want)
+		return -EPROTO;
+	return 0;
+}

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: Apache-2.0
+// containerd's task service over the task: unpack, ask, answer.
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "common/fd.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "common/version.h"
+#include "shim/oom.h"
+#include "shim/service.h"
+#include "shim/task.pb-c.h"
+#include "shim/ttrpc.h"
+
+#define ATTACH_URI "attach:"
+#define PIDS_MAX 4096
+
+/* Unpacks into `m`, or answers and returns from the handler. The generated functions have a type
+ * each, so this cannot be a function. */
+#define UNPACK(m, type, fn)                                                                        \
+	type *m = fn(NULL, n, payload);                                                            \
+	if (!m) {                                                                                  \
+		server_error(call, TTRPC_INVALID_ARGUMENT, "unmarshal request error: " #fn);       \
+		return;                                                                            \
+	}
+
+static void reply_message(struct server_call *call, const ProtobufCMessage *m)
+{
+	size_t n = protobuf_c_message_get_packed_size(m);
+	uint8_t *buf = malloc(n + 1);
+
+	if (!buf) {
+		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	protobuf_c_message_pack(m, buf);
+	server_reply(call, buf, n);
+	free(buf);
+}
+
+struct task_proc *service_find(struct service *s, struct server_call *call, const char *id,
+			       const char *exec_id)
+{
+	struct task_proc *p;
+
+	if (!str_eq(id, s->id)) {
+		server_error(call, TTRPC_NOT_FOUND, "container not created: not found");
+		return NULL;
+	}
+	p = task_find(s->task, exec_id);
+	if (!p)
+		server_error(call, TTRPC_NOT_FOUND, "process does not exist %s: not found", exec_id);
+	return p;
+}
+
+/* A request whose answer is Empty, or made of the process. */
+struct deferred {
+	struct server_call *call;
+	void (*answer)(struct server_call *call, const struct task_proc *p);
+};
+
+static void answer_empty(struct server_call *call, const struct task_proc *p UNUSED)
+{
+	server_reply(call, NULL, 0);
+}
+
+static void deferred_done(void *user, struct task_proc *p, int code, const char *text)
+{
+	struct deferred *d = user;
+
+	if (code)
+		server_error(d->call, code, "%s", text ? text : "");
+	else
+		d->answer(d->call, p);
+	free(d);
+}
+
+static void ask(struct server_call *call, struct task_proc *p, struct task_request *q,
+		void (*answer)(struct server_call *call, const struct task_proc *p))
+{
+	struct deferred *d = malloc(sizeof(*d));
+
+	if (!d) {
+		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	*d = (struct deferred){ call, answer };
+	q->done = deferred_done;
+	q->user = d;
+	task_request(p, q);
+}
+
+static Containerd__Task__V2__Status wire_status(const struct task_proc *p)
+{
+	const struct task_proc *init = task_init(p->task);
+
+	if (p->exec_id && p->state == SUP_RUNNING && init->state == SUP_PAUSED)
+		return CONTAINERD__TASK__V2__STATUS__PAUSED;
+	switch (p->state) {
+	case SUP_NEW:
+	case SUP_CREATING:
+	case SUP_CREATED:
+	case SUP_STARTING:
+		return CONTAINERD__TASK__V2__STATUS__CREATED;
+	case SUP_PAUSING:
+		return CONTAINERD__TASK__V2__STATUS__PAUSING;
+	case SUP_PAUSED:
+	case SUP_RESUMING:
+		return CONTAINERD__TASK__V2__STATUS__PAUSED;
+	case SUP_EXITED:
+	case SUP_DELETING:
+	case SUP_DELETED:
+		/* Whoever sees it stopped finds the exit record. */
+		return p->published ? CONTAINERD__TASK__V2__STATUS__STOPPED :
+				      CONTAINERD__TASK__V2__STATUS__RUNNING;
+	default:
+		return CONTAINERD__TASK__V2__STATUS__RUNNING;
+	}
+}
+
+static void set_time(Google__Protobuf__Timestamp *to, const struct timespec *from)
+{
+	google__protobuf__timestamp__init(to);
+	to->seconds = from->tv_sec;
+	to->nanos = (int32_t)from->tv_nsec;
+}
+
+static void do_state(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	Containerd__Task__V2__StateResponse r = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp when;
+	struct service *s = user;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__StateRequest, containerd__task__v2__state_request__unpack);
+	p = service_find(s, call, m->id, m->exec_id);
+	if (p) {
+		r.id = p->exec_id ? p->exec_id : (char *)s->id;
+		r.bundle = (char *)s->bundle;
+		r.pid = (uint32_t)p->pid;
+		r.status = wire_status(p);
+		r.terminal = p->terminal;
+		if (p->exec_id && p->in)
+			r.stdin_path = (char *)ATTACH_URI;
+		if (p->exec_id && p->out)
+			r.stdout_path = (char *)ATTACH_URI;
+		if (p->exec_id && p->err)
+			r.stderr_path = (char *)ATTACH_URI;
+		if (r.status == CONTAINERD__TASK__V2__STATUS__STOPPED) {
+			r.exit_status = task_exit_status(p);
+			set_time(&when, &p->finished_at);
+			r.exited_at = &when;
+		}
+		reply_message(call, &r.base);
+	}
+	containerd__task__v2__state_request__free_unpacked(m, NULL);
+}
+
+static void do_create(void *user UNUSED, struct server_call *call, const uint8_t *payload UNUSED,
+		      size_t n UNUSED)
+{
+	/* This shim was started for one container, which it has made itself. */
+	server_error(call, TTRPC_ALREADY_EXISTS, "task already exists");
+}
+
+static void answer_start(struct server_call *call, const struct task_proc *p)
+{
+	Containerd__Task__V2__StartResponse r = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
+
+	r.pid = (uint32_t)p->pid;
+	reply_message(call, &r.base);
+}
+
+static void do_start(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct task_request q = { .event = SUP_REQ_START };
+	struct service *s = user;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__StartRequest, containerd__task__v2__start_request__unpack);
+	p = service_find(s, call, m->id, m->exec_id);
+	containerd__task__v2__start_request__free_unpacked(m, NULL);
+	if (!p)
+		return;
+	if (p->exec_id && task_init(s->task)->state != SUP_RUNNING &&
+	    task_init(s->task)->state != SUP_CREATED) {
+		server_error(call, TTRPC_FAILED_PRECONDITION,
+			     "container %s init process is not running: failed precondition",
+			     s->id);
+		return;
+	}
+	ask(call, p, &q, answer_start);
+}
+
+static void answer_delete(struct server_call *call, const struct task_proc *p)
+{
+	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp when;
+
+	r.pid = (uint32_t)p->pid;
+	if (p->reaped) {
+		r.exit_status = task_exit_status(p);
+		set_time(&when, &p->finished_at);
+		r.exited_at = &when;
+	}
+	reply_message(call, &r.base);
+}
+
+static void do_delete(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct task_request q = { .event = SUP_REQ_DELETE };
+	struct service *s = user;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__DeleteRequest, containerd__task__v2__delete_request__unpack);
+	p = service_find(s, call, m->id, m->exec_id);
+	containerd__task__v2__delete_request__free_unpacked(m, NULL);
+	if (p)
+		ask(call, p, &q, answer_delete);
+}
+
+static void do_pause(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct task_request q = { .event = SUP_REQ_PAUSE };
+	struct service *s = user;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__PauseRequest, containerd__task__v2__pause_request__unpack);
+	p = service_find(s, call, m->id, NULL);
+	containerd__task__v2__pause_request__free_unpacked(m, NULL);
+	if (p)
+		ask(call, p, &q, answer_empty);
+}
+
+static void do_resume(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct task_request q = { .event = SUP_REQ_RESUME };
+	struct service *s = user;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__ResumeRequest, containerd__task__v2__resume_request__unpack);
+	p = service_find(s, call, m->id, NULL);
+	containerd__task__v2__resume_request__free_unpacked(m, NULL);
+	if (p)
+		ask(call, p, &q, answer_empty);
+}
+
+static void do_kill(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct task_request q = { .event = SUP_REQ_KILL };
+	struct service *s = user;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__KillRequest, containerd__task__v2__kill_request__unpack);
+	p = service_find(s, call, m->id, m->exec_id);
+	q.signal = m->signal <= 64 ? (int)m->signal : -1;
+	q.all = m->all;
+	q.has_peer = true;
+	q.peer = *server_peer(call);
+	containerd__task__v2__kill_request__free_unpacked(m, NULL);
+	if (!p)
+		return;
+	if (q.signal < 0)
+		server_error(call, TTRPC_INVALID_ARGUMENT, "unknown signal");
+	else
+		ask(call, p, &q, answer_empty);
+}
+
+/* True if the stream goes to attached clients; *ret_ok false for a URI nobody knows. */
+static bool wants(const char *uri, bool *ret_ok)
+{
+	if (!uri[0])
+		return false;
+	if (!str_eq(uri, ATTACH_URI))
+		*ret_ok = false;
+	return true;
+}
+
+static void do_exec(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct service *s = user;
+	struct task_exec x;
+	char text[512];
+	bool ok = true;
+	int code;
+
+	UNPACK(m, Containerd__Task__V2__ExecProcessRequest,
+	       containerd__task__v2__exec_process_request__unpack);
+	x = (struct task_exec){
+		.exec_id = m->exec_id,
+		.terminal = m->terminal,
+		.in = wants(m->stdin_path, &ok),
+		.out = wants(m->stdout_path, &ok),
+		.err = wants(m->stderr_path, &ok),
+		.process = m->spec ? m->spec->value.data : NULL,
+		.process_len = m->spec ? m->spec->value.len : 0,
+	};
+	if (!ok) {
+		server_error(call, TTRPC_INVALID_ARGUMENT,
+			     "stdio of an exec session is \"attach:\" or empty: invalid argument");
+	} else if (!m->exec_id[0] || strlen(m->exec_id) > 255 || !x.process_len) {
+		server_error(call, TTRPC_INVALID_ARGUMENT,
+			     "an exec session needs an id and a process: invalid argument");
+	} else if (service_find(s, call, m->id, NULL)) {
+		code = task_add_exec(s->task, &x, text, sizeof(text));
+		if (code)
+			server_error(call, code, "%s", text);
+		else
+			server_reply(call, NULL, 0);
+	}
+	containerd__task__v2__exec_process_request__free_unpacked(m, NULL);
+}
+
+static void do_resize(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct service *s = user;
+	struct task_proc *p;
+	int r = 0;
+
+	UNPACK(m, Containerd__Task__V2__ResizePtyRequest,
+	       containerd__task__v2__resize_pty_request__unpack);
+	p = service_find(s, call, m->id, m->exec_id);
+	if (p && p->stdio)
+		r = stdio_resize(p->stdio, m->width, m->height);
+	containerd__task__v2__resize_pty_request__free_unpacked(m, NULL);
+	if (p && r < 0)
+		server_error(call, TTRPC_INVALID_ARGUMENT, "resize: %s", err_strerror(-r));
+	else if (p)
+		server_reply(call, NULL, 0);
+}
+
+static void do_close_io(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct service *s = user;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__CloseIORequest,
+	       containerd__task__v2__close_iorequest__unpack);
+	p = service_find(s, call, m->id, m->exec_id);
+	if (p && p->stdio && m->close_stdin)
+		stdio_close_input(p->stdio);
+	containerd__task__v2__close_iorequest__free_unpacked(m, NULL);
+	if (p)
+		server_reply(call, NULL, 0);
+}
+
+static void do_update(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct task_request q = { .event = SUP_REQ_UPDATE };
+	struct service *s = user;
+	struct task_proc *p;
+	int r = -EINVAL;
+
+	UNPACK(m, Containerd__Task__V2__UpdateTaskRequest,
+	       containerd__task__v2__update_task_request__unpack);
+	p = service_find(s, call, m->id, NULL);
+	/* One name: updates are one after another, each reads its file before it ends. */
+	if (p && m->resources)
+		r = io_replace_file(s->dirfd, "update.json", m->resources->value.data,
+				    m->resources->value.len, 0600);
+	containerd__task__v2__update_task_request__free_unpacked(m, NULL);
+	if (!p)
+		return;
+	if (r < 0) {
+		server_error(call, TTRPC_INVALID_ARGUMENT, "resources: %s", err_strerror(-r));
+		return;
+	}
+	q.file = "update.json";
+	ask(call, p, &q, answer_empty);
+}
+
+struct service_waiter {
+	struct service_waiter *next;
+	struct service *service;
+	struct server_call *call;
+	struct task_proc *proc;
+};
+
+static void reply_wait(struct server_call *call, const struct task_proc *p)
+{
+	Containerd__Task__V2__WaitResponse r = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
+	Google__Protobuf__Timestamp when;
+
+	r.exit_status = task_exit_status(p);
+	set_time(&when, &p->finished_at);
+	r.exited_at = &when;
+	reply_message(call, &r.base);
+}
+
+static void waiter_unlink(struct service_waiter *w)
+{
+	for (struct service_waiter **p = &w->service->waiters; *p; p = &(*p)->next) {
+		if (*p == w) {
+			*p = w->next;
+			break;
+		}
+	}
+}
+
+static void waiter_gone(void *user)
+{
+	struct service_waiter *w = user;
+
+	waiter_unlink(w);
+	server_watch(w->call, NULL, NULL);
+	server_reply(w->call, NULL, 0);
+	free(w);
+}
+
+static const struct server_stream waiter_fns = { .on_gone = waiter_gone };
+
+void service_on_event(void *user, const struct event *event)
+{
+	struct service *s = user;
+	struct task_proc *p;
+	bool again = true;
+
+	log_info("event %s %s%s%s pid %d status %u", event_topic(event->type), event->id,
+		 event->exec_id ? " " : "", event->exec_id ? event->exec_id : "", event->pid,
+		 event->exit_status);
+	if (event->type != EVENT_EXIT)
+		return;
+	p = task_find(s->task, event->exec_id);
+	while (again) {
+		again = false;
+		for (struct service_waiter *w = s->waiters; w; w = w->next) {
+			if (w->proc != p)
+				continue;
+			waiter_unlink(w);
+			server_watch(w->call, NULL, NULL);
+			reply_wait(w->call, p);
+			free(w);
+			again = true;
+			break;
+		}
+	}
+}
+
+static void do_wait(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct service *s = user;
+	struct service_waiter *w;
+	struct task_proc *p;
+
+	UNPACK(m, Containerd__Task__V2__WaitRequest, containerd__task__v2__wait_request__unpack);
+	p = service_find(s, call, m->id, m->exec_id);
+	containerd__task__v2__wait_request__free_unpacked(m, NULL);
+	if (!p)
+		return;
+	if (p->published) {
+		reply_wait(call, p);
+		return;
+	}
+	w = malloc(sizeof(*w));
+	if (!w) {
+		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	*w = (struct service_waiter){ s->waiters, s, call, p };
+	s->waiters = w;
+	server_watch(call, &waiter_fns, w);
+}
+
+void service_stop(struct service *s)
+{
+	while (s->waiters) {
+		struct service_waiter *w = s->waiters;
+
+		s->waiters = w->next;
+		server_watch(w->call, NULL, NULL);
+		server_error(w->call, TTRPC_NOT_FOUND, "container not created: not found");
+		free(w);
+	}
+}
+
+/* Process ids of the container's own cgroup; the text of cgroup.procs. */
+static ssize_t read_procs(pid_t pid, char *buf, size_t size)
+{
+	static const char *const controllers[] = { "pids", "memory", "devices", NULL };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_COUNT(controllers); i++) {
+		CLEANUP_FD int fd = -EBADF;
+		ssize_t n;
+
+		if (oom_cgroup_path(pid, controllers[i], "cgroup.procs", path, sizeof(path)) < 0)
+			continue;
+		fd = fd_open(path, O_RDONLY, 0);
+		n = fd < 0 ? fd : read(fd, buf, size - 1);
+		if (n < 0)
+			continue;
+		buf[n] = '\0';
+		return n;
+	}
+	return -ENOENT;
+}
+
+static void do_pids(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	Containerd__Task__V2__PidsResponse r = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
+	Containerd__Task__V2__ProcessInfo *info = NULL, **list = NULL;
+	size_t room = PIDS_MAX * 8;
+	struct service *s = user;
+	struct task_proc *p;
+	char *text;
+
+	UNPACK(m, Containerd__Task__V2__PidsRequest, containerd__task__v2__pids_request__unpack);
+	p = service_find(s, call, m->id, NULL);
+	containerd__task__v2__pids_request__free_unpacked(m, NULL);
+	if (!p)
+		return;
+	text = malloc(room);
+	info = calloc(PIDS_MAX, sizeof(*info));
+	list = calloc(PIDS_MAX, sizeof(*list));
+	if (!text || !info || !list) {
+		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+	} else {
+		if (p->reaped || read_procs(p->pid, text, room) < 0)
+			text[0] = '\0';
+		r.processes = list;
+		for (char *w = text, *end; *w && r.n_processes < PIDS_MAX; w = end) {
+			int pid;
+
+			end = w + strcspn(w, "\n");
+			if (*end)
+				*end++ = '\0';
+			if (parse_int(w, &pid) < 0)
+				continue;
+			list[r.n_processes] = &info[r.n_processes];
+			containerd__task__v2__process_info__init(&info[r.n_processes]);
+			info[r.n_processes++].pid = (uint32_t)pid;
+		}
+		reply_message(call, &r.base);
+	}
+	free(text);
+	free(info);
+	free(list);
+}
+
+static void do_connect(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	Containerd__Task__V2__ConnectResponse r = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+	struct service *s = user;
+
+	UNPACK(m, Containerd__Task__V2__ConnectRequest,
+	       containerd__task__v2__connect_request__unpack);
+	r.shim_pid = (uint32_t)getpid();
+	r.task_pid = str_eq(m->id, s->id) ? (uint32_t)task_init(s->task)->pid : 0;
+	containerd__task__v2__connect_request__free_unpacked(m, NULL);
+	reply_message(call, &r.base);
+}
+
+static void do_shutdown(void *user UNUSED, struct server_call *call, const uint8_t *payload UNUSED,
+			size_t n UNUSED)
+{
+	/* As long as the container is here it is a no-op; after its delete this shim ends by
+	 * itself. */
+	server_reply(call, NULL, 0);
+}
+
+const struct server_method service_task_methods[] = {
+	{ "State", do_state },	   { "Create", do_create },   { "Start", do_start },
+	{ "Delete", do_delete },   { "Pids", do_pids },	      { "Pause", do_pause },
+	{ "Resume", do_resume },   { "Kill", do_kill },	      { "Exec", do_exec },
+	{ "ResizePty", do_resize }, { "CloseIO", do_close_io }, { "Update", do_update },
+	{ "Wait", do_wait },	   { "Connect", do_connect }, { "Shutdown", do_shutdown },
+};
+const size_t service_task_methods_n = ARRAY_COUNT(service_task_methods);

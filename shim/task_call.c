@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime calls of the container and its sessions: arguments, results, the claimed pid.
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "common/io.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "shim/task_private.h"
+#include "shim/ttrpc.h"
+
+struct paths {
+	char pid[PATH_MAX], process[PATH_MAX];
+};
+
+static void proc_paths(const struct task_proc *p, struct paths *ret)
+{
+	const char *dir = p->task->config.dir;
+
+	if (!p->exec_id) {
+		snprintf(ret->pid, sizeof(ret->pid), "%s/init.pid", dir);
+		return;
+	}
+	snprintf(ret->pid, sizeof(ret->pid), "%s/exec-%u.pid", dir, p->number);
+	snprintf(ret->process, sizeof(ret->process), "%s/exec-%u.json", dir, p->number);
+}
+
+/* The pid file has been written; as nothing unknown was reaped since, the pid is its process. */
+static int claim(struct task_proc *p, struct err *err)
+{
+	struct paths path;
+	char text[32];
+	int pid, r;
+
+	proc_paths(p, &path);
+	r = io_read_small(AT_FDCWD, path.pid, text, sizeof(text));
+	if (r < 0)
+		return err_sysn(err, r, "read the pid file of the runtime");
+	if (parse_int(text, &pid) < 0 || pid <= 0)
+		return err_set(err, EINVAL, "the pid file of the runtime has \"%s\"", text);
+	r = reaper_watch_consume(p->task->config.reaper, pid, -EBADF, task_proc_exited, p,
+				 &p->child);
+	if (r < 0)
+		return err_sysn(err, r, "claim process %d", pid);
+	p->pid = pid;
+	return 0;
+}
+
+static void on_oom(void *user)
+{
+	struct task_proc *p = user;
+
+	task_step(p, SUP_OOM, NULL);
+}
+
+static int claim_created(struct task_proc *p, struct err *err)
+{
+	int r = claim(p, err);
+
+	if (r < 0)
+		return r;
+	if (p->tty)
+		tty_poll(p->tty);
+	tty_free(TAKE_PTR(p->tty));
+	if (p->terminal && !stdio_has_master(p->stdio))
+		return err_set(err, EPROTO, "the runtime sent no terminal");
+	/* Before start, so that no OOM kill is missed; without it the counters are unknown. */
+	if (!p->exec_id && oom_watch_new(p->task->config.ev, p->pid, on_oom, p, &p->task->oom) < 0)
+		log_warning("the container's cgroup counters cannot be watched");
+	return 0;
+}
+
+static bool makes_process(const struct task_proc *p, enum sup_event what)
+{
+	return what == SUP_REQ_CREATE || (what == SUP_REQ_START && p->exec_id);
+}
+
+static void call_done(void *user, unsigned int number UNUSED, int result, const char *message)
+{
+	struct task_proc *p = user;
+	enum sup_event what = p->current ? p->current->request.event : SUP_REQ_DELETE;
+	struct err err = { 0 };
+	char generic[64];
+
+	p->call = NULL;
+	if (result == 0 && makes_process(p, what)) {
+		result = claim_created(p, &err);
+		message = err.msg;
+	}
+	if (makes_process(p, what)) {
+		tty_free(TAKE_PTR(p->tty));
+		stdio_capture_end(p->stdio, result == 0);
+	}
+	if (result < 0 && what == SUP_REQ_START)
+		memset(&p->started_at, 0, sizeof(p->started_at));
+	/* A runtime that does not log to --log has told the container's stderr. */
+	if (result < 0 && !message[0] && makes_process(p, what))
+		message = stdio_captured(p->stdio);
+	if (result < 0 && !message[0]) {
+		snprintf(generic, sizeof(generic), "the runtime failed and said nothing");
+		message = generic;
+	}
+	if (result < 0 && what == SUP_REQ_DELETE && strstr(message, "does not exist"))
+		result = 0;
+	/* Its clients have nothing to wait for. */
+	if (result < 0 && p->exec_id && p->stdio)
+		stdio_process_exited(p->stdio);
+	/* Rolling back: whatever it says, there is nothing more to try but the kill. */
+	if (result < 0 && p->task->doomed && !p->exec_id && p->state == SUP_DELETING) {
+		log_warning("roll-back: %s", message);
+		if (p->child && reaper_signal(p->child, SIGKILL) < 0)
+			log_debug("the container's init is gone already");
+		result = 0;
+	}
+	task_step(p, result < 0 ? SUP_RT_FAIL : SUP_RT_OK, message);
+	task_settle(p);
+}
+
+static int start_call(struct task_proc *p, const char *command, const char *const *args, size_t n,
+		      struct err *err)
+{
+	struct runtime_request q = {
+		.command = command,
+		.args = args,
+		.n_args = n,
+		.stdio = { -EBADF, -EBADF, -EBADF },
+		.captures = true,
+		.ms = TASK_CALL_MS,
+	};
+
+	return runtime_call_start(p->task->config.runtime, &q, call_done, p, &p->call, err);
+}
+
+int task_open_stdio(struct task_proc *p, struct err *err)
+{
+	const struct task_config *c = &p->task->config;
+	struct stdio_config sc = {
+		.ev = c->ev,
+		.terminal = p->terminal,
+		.in = p->in,
+		.out = p->out,
+		.err = p->err,
+		.log = p->exec_id ? NULL : c->log,
+		.lossless = p->exec_id != NULL,
+		.capture = p->err,
+		.drained = task_stdio_drained,
+		.user = p,
+	};
+
+	return p->stdio ? 0 : stdio_new(&sc, &p->stdio, err);
+}
+
+static void got_master(void *user, int master)
+{
+	struct task_proc *p = user;
+
+	stdio_master_consume(p->stdio, master);
+}
+
+/* create, and exec for a session. */
+static int call_process(struct task_proc *p, struct err *err)
+{
+	const struct task_config *c = &p->task->config;
+	const char *args[12];
+	struct paths path;
+	size_t n = 0;
+	int r;
+
+	proc_paths(p, &path);
+	r = task_open_stdio(p, err);
+	if (r < 0)
+		return r;
+	if (p->exec_id) {
+		args[n++] = "--process";
+		args[n++] = path.process;
+		args[n++] = "--detach";
+	} else {
+		args[n++] = "--bundle";
+		args[n++] = c->bundle;
+	}
+	args[n++] = "--pid-file";
+	args[n++] = path.pid;
+	if (p->terminal) {
+		r = tty_listen(c->ev, c->dir, c->dirfd, got_master, p, &p->tty, err);
+		if (r < 0)
+			return r;
+		args[n++] = "--console-socket";
+		args[n++] = tty_socket_path(p->tty);
+	}
+	args[n++] = c->id;
+	struct runtime_request q = {
+		.command = p->exec_id ? "exec" : "create",
+		.args = args,
+		.n_args = n,
+		.stdio = { stdio_child_fd(p->stdio, 0), stdio_child_fd(p->stdio, 1),
+			   stdio_child_fd(p->stdio, 2) },
+		.captures = p->terminal, /* the process gets the pty */
+		.holds = true,
+		.ms = TASK_CALL_MS,
+	};
+	r = runtime_call_start(c->runtime, &q, call_done, p, &p->call, err);
+	stdio_close_child(p->stdio);
+	return r;
+}
+
+static int call_command(struct task_proc *p, struct err *err)
+{
+	const struct task_config *c = &p->task->config;
+	const struct task_request *q = &p->current->request;
+	const char *id[] = { c->id };
+	char file[PATH_MAX];
+
+	switch (q->event) {
+	case SUP_REQ_CREATE:
+		return call_process(p, err);
+	case SUP_REQ_START:
+		return p->exec_id ? call_process(p, err) : start_call(p, "start", id, 1, err);
+	case SUP_REQ_PAUSE:
+		return start_call(p, "pause", id, 1, err);
+	case SUP_REQ_RESUME:
+		return start_call(p, "resume", id, 1, err);
+	case SUP_REQ_UPDATE: {
+		const char *args[] = { "--resources", file, c->id };
+
+		snprintf(file, sizeof(file), "%s/%s", c->dir, q->file);
+		return start_call(p, "update", args, ARRAY_COUNT(args), err);
+	}
+	case SUP_REQ_DELETE: {
+		/* A created container has a live init: plain delete refuses that with some. */
+		const char *args[] = { "--force", c->id };
+
+		if (p->before_delete == SUP_CREATED)
+			return start_call(p, "delete", args, ARRAY_COUNT(args), err);
+		return start_call(p, "delete", id, 1, err);
+	}
+	default:
+		return err_set(err, ENOSYS, "%s is not supported", sup_event_name(q->event));
+	}
+}
+
+void task_call(struct task_proc *p)
+{
+	struct err err = { 0 };
+
+	/* Before the call: a short process has ended when its runtime has. */
+	if (p->current->request.event == SUP_REQ_START)
+		clock_gettime(CLOCK_REALTIME, &p->started_at);
+	if (call_command(p, &err) >= 0)
+		return;
+	p->call = NULL;
+	tty_free(TAKE_PTR(p->tty));
+	task_step(p, SUP_RT_FAIL, err.msg);
+}
+
+void task_roll_back(struct task_proc *p)
+{
+	const char *args[] = { "--force", p->task->config.id };
+	struct err err = { 0 };
+
+	p->task->doomed = true;
+	/* Nothing was created. */
+	if (p->state == SUP_DELETED) {
+		p->delete_done = true;
+		task_try_forget(p->task);
+		return;
+	}
+	if (p->call) /* DELETING takes it from there */
+		return;
+	if (start_call(p, "delete", args, ARRAY_COUNT(args), &err) >= 0)
+		return;
+	log_error("roll-back: %s", err.msg);
+	if (p->child && reaper_signal(p->child, SIGKILL) < 0)
+		log_debug("the container's init is gone already");
+	p->state = SUP_DELETED;
+	p->delete_done = true;
+	task_try_forget(p->task);
+}
+
+struct kill_call {
+	struct task_proc *proc;
+	struct task_pending *pending;
+	struct runtime_call *call;
+};
+
+static void remember_stop(struct task *t, const struct task_request *q)
+{
+	if (!q->has_peer || !q->signal || q->signal == SIGCONT)
+		return;
+	memmove(t->stops + 1, t->stops, sizeof(t->stops) - sizeof(t->stops[0]));
+	t->stops[0] = (struct task_stop){ q->signal, q->peer };
+}
+
+static void forget_stop(struct task *t, const struct task_request *q)
+{
+	for (size_t i = 0; i < TASK_STOPS; i++) {
+		if (t->stops[i].signal != q->signal || t->stops[i].peer.pid != q->peer.pid)
+			continue;
+		t->stops[i].signal = 0;
+		return;
+	}
+}
+
+/* Words of runc, crun, youki and thole for a process that is not there to be signalled. */
+static bool says_finished(const char *message)
+{
+	static const char *const words[] = { "process already finished", "container not running",
+					     "no such process", "is not running",
+					     "process not found", "not running",
+					     "No such process", "init is stopped" };
+
+	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+		if (strstr(message, words[i]))
+			return true;
+	return false;
+}
+
+static void kill_done(void *user, unsigned int number UNUSED, int result, const char *message)
+{
+	struct kill_call *k = user;
+	struct task_proc *p = k->proc;
+	char text[RUNTIME_MESSAGE_MAX + 64];
+
+	if (result < 0 && !p->reaped)
+		forget_stop(p->task, &k->pending->request);
+	if (result == 0) {
+		task_reply(k->pending, p, TTRPC_OK, NULL);
+	} else if (says_finished(message)) {
+		task_reply(k->pending, p, TTRPC_NOT_FOUND, "process already finished: not found");
+	} else if (strstr(message, "does not exist")) {
+		task_reply(k->pending, p, TTRPC_NOT_FOUND, "no such container: not found");
+	} else {
+		snprintf(text, sizeof(text), "unknown error after kill: %s", message);
+		task_reply(k->pending, p, TTRPC_UNKNOWN, text);
+	}
+	free(k);
+}
+
+static void kill_exec(struct task_proc *p, struct task_pending *q)
+{
+	int r = p->child ? reaper_signal(p->child, q->request.signal) : -ESRCH;
+	char text[128];
+
+	if (r == -ESRCH) {
+		task_reply(q, p, TTRPC_NOT_FOUND,
+			   "exec kill error: process already finished: not found");
+	} else if (r < 0) {
+		snprintf(text, sizeof(text), "exec kill error: unknown error after kill: %s",
+			 err_strerror(-r));
+		task_reply(q, p, TTRPC_UNKNOWN, text);
+	} else {
+		task_reply(q, p, TTRPC_OK, NULL);
+	}
+}
+
+void task_kill(struct task_proc *p, struct task_pending *q)
+{
+	struct kill_call *k;
+	struct err err = { 0 };
+	const char *args[3];
+	char sig[16];
+	struct runtime_request rq = {
+		.command = "kill",
+		.args = args,
+		.stdio = { -EBADF, -EBADF, -EBADF },
+		.captures = true,
+		.ms = TASK_KILL_MS,
+	};
+
+	if (p->exec_id) {
+		kill_exec(p, q);
+		return;
+	}
+	snprintf(sig, sizeof(sig), "%d", q->request.signal);
+	if (q->request.all)
+		args[rq.n_args++] = "--all";
+	args[rq.n_args++] = p->task->config.id;
+	args[rq.n_args++] = sig;
+	k = calloc(1, sizeof(*k));
+	if (!k) {
+		task_reply(q, p, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	k->proc = p;
+	k->pending = q;
+	/* Before the call: the init may be reaped before the runtime is. */
+	remember_stop(p->task, &q->request);
+	if (runtime_call_start(p->task->config.runtime, &rq, kill_done, k, &k->call, &err) >= 0)
+		return;
+	forget_stop(p->task, &q->request);
+	task_reply(q, p, TTRPC_UNKNOWN, err.msg);
+	free(k);
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of a process: status, what is left in its pipes, the exit record, told once.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "common/io.h"
+#include "common/log.h"
+#include "shim/registry.h"
+#include "shim/task_private.h"
+#include "shim/worker.h"
+
+void task_proc_exited(void *user, const struct reaper_exit *exit)
+{
+	struct task_proc *p = user;
+
+	p->child = NULL; /* forgotten by the reaper */
+	p->exit = *exit;
+	p->reaped = true;
+	clock_gettime(CLOCK_REALTIME, &p->finished_at);
+	if (!p->exec_id) {
+		/* Now: a runtime's delete may take the cgroup away at any time. */
+		struct oom_usage u = oom_watch_read(p->task->oom);
+		struct exit_record *r = &p->task->record;
+
+		r->oom_killed = u.oom_killed;
+		r->has_cpu_time = u.has_cpu;
+		r->cpu_time_ns = u.cpu_ns;
+		r->has_peak_memory = u.has_peak;
+		r->peak_memory_bytes = u.peak_bytes;
+		if (u.oom_killed > 0)
+			task_step(p, SUP_OOM, NULL);
+	}
+	task_step(p, SUP_PROC_EXIT, NULL);
+	task_settle(p);
+}
+
+/* Where the cgroup's counters are not to be had: the process and what it waited for. */
+static void usage_fallback(struct exit_record *r, const struct reaper_exit *exit)
+{
+	const struct rusage *u = &exit->usage;
+
+	if (!exit->code)
+		return;
+	if (!r->has_cpu_time) {
+		r->has_cpu_time = true;
+		r->cpu_time_ns =
+			((uint64_t)u->ru_utime.tv_sec + (uint64_t)u->ru_stime.tv_sec) * 1000000000 +
+			((uint64_t)u->ru_utime.tv_usec + (uint64_t)u->ru_stime.tv_usec) * 1000;
+	}
+	if (!r->has_peak_memory) {
+		r->has_peak_memory = true;
+		r->peak_memory_bytes = (uint64_t)u->ru_maxrss * 1024;
+	}
+}
+
+/* Whoever sent the signal it died of; one that exited by itself: whoever signalled it last. */
+static void fill_stop(struct task *t)
+{
+	struct exit_record *r = &t->record;
+
+	for (size_t i = 0; i < TASK_STOPS && !r->has_stopped_by; i++) {
+		const struct task_stop *s = &t->stops[i];
+
+		if (!s->signal || (r->signal && r->signal != s->signal))
+			continue;
+		r->has_stopped_by = true;
+		r->stop_pid = s->peer.pid;
+		r->stop_uid = s->peer.uid;
+		r->stop_signal = s->signal;
+	}
+}
+
+static void fill_record(struct task_proc *p)
+{
+	struct task *t = p->task;
+	struct exit_record *r = &t->record;
+	struct log_counts counts = { 0 };
+
+	if (t->config.log)
+		counts = log_writer_counts(t->config.log);
+	memcpy(r->id, t->config.id, MIN(strlen(t->config.id), sizeof(r->id) - 1));
+	r->pid = p->pid;
+	exit_record_set_status(r, p->exit.code, p->exit.status);
+	r->has_started = p->started_at.tv_sec != 0;
+	r->started_at = p->started_at;
+	r->has_finished = true;
+	r->finished_at = p->finished_at;
+	usage_fallback(r, &p->exit);
+	fill_stop(t);
+	r->bytes_logged = counts.bytes_logged;
+	r->bytes_dropped = counts.bytes_dropped;
+	memcpy(r->drop_reason, counts.drop_reason, sizeof(r->drop_reason));
+	r->drop_reason[sizeof(r->drop_reason) - 1] = '\0';
+}
+
+static void announce(struct task_proc *p)
+{
+	if (p->published)
+		return;
+	p->published = true;
+	ev_timer_cancel(TAKE_PTR(p->timer));
+	task_emit(p, EVENT_EXIT);
+	if (!p->exec_id)
+		task_try_forget(p->task);
+}
+
+static int write_exit_file(void *arg)
+{
+	struct task_proc *p = arg;
+
+	return exit_record_write(&p->task->record, AT_FDCWD, p->task->config.exit_file);
+}
+
+static void exit_file_written(void *user, int result)
+{
+	struct task_proc *p = user;
+
+	if (result < 0)
+		log_error("write the exit file \"%s\": %s", p->task->config.exit_file,
+			  err_strerror(-result));
+	announce(p);
+}
+
+static void exit_file_late(void *user)
+{
+	struct task_proc *p = user;
+
+	p->timer = NULL;
+	log_warning("the exit file \"%s\" takes long", p->task->config.exit_file);
+	announce(p);
+}
+
+void task_publish(struct task_proc *p)
+{
+	const struct task_config *c = &p->task->config;
+	int r;
+
+	if (p->publishing)
+		return;
+	p->publishing = true;
+	ev_timer_cancel(TAKE_PTR(p->timer));
+	/* Rolled back: nobody has heard of this container, and nothing of it stays. */
+	if (p->exec_id || p->task->doomed) {
+		announce(p);
+		return;
+	}
+	fill_record(p);
+	r = exit_record_write(&p->task->record, c->dirfd, REGISTRY_RECORD);
+	if (r < 0)
+		log_error("write the exit record: %s", err_strerror(-r));
+	if (!c->exit_file) {
+		announce(p);
+		return;
+	}
+	if (ev_timer(c->ev, TASK_EXIT_FILE_MS, exit_file_late, p, &p->timer) < 0)
+		p->timer = NULL;
+	worker_run(c->ev, write_exit_file, p, exit_file_written, p);
+}
+
+static void drain_late(void *user)
+{
+	struct task_proc *p = user;
+
+	p->timer = NULL;
+	if (p->stdio)
+		stdio_drain_timeout(p->stdio);
+	task_step(p, SUP_DRAIN_TIMEOUT, NULL);
+	task_settle(p);
+}
+
+static void flushed(void *user, int result UNUSED)
+{
+	struct task_proc *p = user;
+
+	task_step(p, SUP_IO_EOF, NULL);
+	task_settle(p);
+}
+
+void task_stdio_drained(void *user)
+{
+	struct task_proc *p = user;
+
+	/* Not for durability: so that the record's counts are those of the whole output. */
+	if (!p->exec_id && p->task->config.log)
+		log_writer_flush(p->task->config.log, flushed, p);
+	else
+		task_step(p, SUP_IO_EOF, NULL);
+}
+
+void task_take_exit(struct task_proc *p)
+{
+	if (p->draining)
+		return;
+	p->draining = true;
+	if (ev_timer(p->task->config.ev, TASK_DRAIN_MS, drain_late, p, &p->timer) < 0)
+		p->timer = NULL;
+	if (p->stdio)
+		stdio_process_exited(p->stdio);
+	else
+		task_step(p, SUP_IO_EOF, NULL);
+	/* No timer to be had: better early than never. */
+	if (!p->timer && !p->publishing)
+		task_step(p, SUP_DRAIN_TIMEOUT, NULL);
+}

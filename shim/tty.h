@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Terminals: the console socket on which a runtime hands over the pty master, the slave that keeps
+ * the pty from hanging up, and the window size. Does not pump bytes.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/ev.h"
+
+struct tty;
+
+/* Takes the master: non-blocking, close-on-exec, a terminal for certain. */
+typedef void tty_master_fn(void *user, int master_consume);
+
+/* Listens below the registry directory. Its path always fits into sun_path. */
+MUST_CHECK int tty_listen(struct ev *ev, const char *dir, int dirfd, tty_master_fn *fn, void *user,
+			  struct tty **ret, struct err *err);
+const char *tty_socket_path(const struct tty *tty);
+/* Takes what has arrived and was not seen by the loop yet; before the end of a runtime call is
+ * taken up, whose last act may have been to send it. */
+void tty_poll(struct tty *tty);
+void tty_free(struct tty *tty); /* NULL is fine */
+
+/* One slave of the master (TIOCGPTPEER), so that hang-up neither spins nor needs a
+ * timer. fd or -errno. */
+MUST_CHECK int tty_open_slave(int master);
+MUST_CHECK int tty_resize(int master, uint32_t width, uint32_t height);
