@@ -218,8 +218,8 @@ static int write_error(const struct writer *w, const struct plan_cgroup_write *i
 			       "%s: controller \"%.*s\" is not available, or the kernel lacks it: "
 			       "no \"%s\" in \"%s\"",
 			       item->json_path, (int)n, item->file, item->file, dir);
-	return err_sysn(err, r, "%s: write \"%s\" to \"%s/%s\"", item->json_path, item->value,
-			dir, item->file);
+	return err_sysn(err, r, "%s: write \"%s\" to \"%s/%s\"", item->json_path, item->value, dir,
+			item->file);
 }
 
 enum { WRITE_DONE, WRITE_SKIPPED };
@@ -280,7 +280,8 @@ static int write_group(struct writer *w, size_t from, size_t to, struct err *err
 
 static int apply_writes(const struct plan_cgroup *plan, const struct made *made, struct err *err)
 {
-	CLEANUP(cleanup_writer_p) struct writer w = { .plan = plan, .made = made, .fd = -EBADF };
+	CLEANUP(cleanup_writer_p)
+	struct writer w = { .plan = plan, .made = made, .file = "", .fd = -EBADF };
 	int last = WRITE_SKIPPED;
 	size_t i = 0;
 
@@ -318,8 +319,8 @@ static int apply_device_program(const struct plan_cgroup *plan, const struct mad
 	if (made[i].skipped)
 		r = made[i].skipped;
 	else
-		r = cgroup_bpf_attach(plan->dirs[i].path, plan->device_rules,
-				      plan->n_device_rules, made[i].existed, err);
+		r = cgroup_bpf_attach(plan->dirs[i].path, plan->device_rules, plan->n_device_rules,
+				      made[i].existed, err);
 	if (r >= 0)
 		return 0;
 	/* See device_errors_ok; ENOSYS and EINVAL: a kernel without such programs. */
@@ -331,24 +332,35 @@ static int apply_device_program(const struct plan_cgroup *plan, const struct mad
 	return err_wrap(err, "linux.resources.devices");
 }
 
-int cgroup_create(const struct plan_cgroup *plan, struct err *err)
+static int create_all(const struct plan_cgroup *plan, struct made *made, struct err *err)
 {
-	CLEANUP_FREE struct made *made = calloc(plan->n_dirs + 1, sizeof(*made));
 	int r = 0;
 
-	if (!made)
-		return err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; r >= 0 && i < plan->n_dirs; i++)
 		r = prepare_dir(plan, i, &made[i], err);
 	if (r >= 0)
 		r = apply_writes(plan, made, err);
 	if (r >= 0)
 		r = apply_device_program(plan, made, err);
-	if (r >= 0)
-		return 0;
-	for (size_t i = plan->n_dirs; i > 0; i--)
-		unmake_dir(&plan->dirs[i - 1], &made[i - 1]);
 	return r;
+}
+
+int cgroup_create(const struct plan_cgroup *plan, struct err *err)
+{
+	struct made *made = calloc(plan->n_dirs + 1, sizeof(*made));
+	int r;
+
+	if (!made)
+		return err_set(err, ENOMEM, "out of memory");
+	r = create_all(plan, made, err);
+	for (size_t i = r < 0 ? plan->n_dirs : 0; i > 0; i--)
+		unmake_dir(&plan->dirs[i - 1], &made[i - 1]);
+	free(made);
+	if (r < 0)
+		return r;
+	if (err) /* what was tolerated on the way is no error */
+		*err = (struct err){ 0 };
+	return 0;
 }
 
 /* ---- processes in ---- */
@@ -398,6 +410,41 @@ int cgroup_add(const struct cgroup *cg, pid_t pid, bool placed_v2, bool tolerate
 		return add_error(p, pid, r, err);
 	}
 	return 0;
+}
+
+int cgroup_open_tasks(const struct cgroup *cg, int *fds, size_t max)
+{
+	char path[PATH_MAX];
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < cg->n; i++) {
+		if (cg->v[i].v2)
+			continue;
+		r = snprintf(path, sizeof(path), "%s/tasks", cg->v[i].path);
+		r = n == max || (size_t)r >= sizeof(path) ? -ENAMETOOLONG
+							  : fd_open(path, O_WRONLY, 0);
+		if (r >= 0)
+			fds[n++] = r;
+	}
+	while (r < 0 && n > 0)
+		fd_close(fds[--n]);
+	return r < 0 ? r : (int)n;
+}
+
+int cgroup_enter(const struct cgroup *cg, const int *fds, size_t n, struct err *err)
+{
+	size_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++, at++) {
+		while (cg->v[at].v2)
+			at++;
+		if (r >= 0 && write(fds[i], "0", 1) < 0)
+			r = add_error(&cg->v[at], getpid(), -errno, err);
+		fd_close(fds[i]);
+	}
+	return r < 0 ? r : 0;
 }
 
 /* ---- ownership ---- */

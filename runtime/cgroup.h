@@ -40,6 +40,13 @@ MUST_CHECK int cgroup_open_v2(const struct cgroup *cg);
 MUST_CHECK int cgroup_add(const struct cgroup *cg, pid_t pid, bool placed_v2, bool tolerate,
 			  struct err *err);
 
+/* The quick way on v1: a process that writes "0" to `tasks` moves itself, and for that the kernel (5.15)
+ * takes no lock that waits for a grace period of RCU; cgroup.procs costs about a millisecond a
+ * hierarchy. Parent: opens the `tasks` of the v1 hierarchies (at most max); the number of them, or
+ * -errno with none open (then cgroup_add has to do). Child: enters all, closing them. */
+MUST_CHECK int cgroup_open_tasks(const struct cgroup *cg, int *fds, size_t max);
+MUST_CHECK int cgroup_enter(const struct cgroup *cg, const int *fds, size_t n, struct err *err);
+
 /* OCI cgroup ownership: chowns the directory and the delegate files. */
 MUST_CHECK int cgroup_delegate(const struct plan_cgroup *plan, struct err *err);
 

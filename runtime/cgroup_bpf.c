@@ -194,7 +194,7 @@ static int load_once(const struct bpf_insn *insns, size_t n, char *log, size_t l
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	attr.insns = (uint64_t)(uintptr_t)insns;
 	attr.insn_cnt = (uint32_t)n;
-	attr.license = (uint64_t)(uintptr_t)"Apache-2.0";
+	attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
 	if (log) {
 		attr.log_buf = (uint64_t)(uintptr_t)log;
 		attr.log_size = (uint32_t)log_size;
@@ -214,8 +214,7 @@ static int load(const struct bpf_insn *insns, size_t n, struct err *err)
 		const struct rlimit more = { RLIM_INFINITY, RLIM_INFINITY };
 		struct rlimit old;
 
-		if (getrlimit(RLIMIT_MEMLOCK, &old) == 0 &&
-		    setrlimit(RLIMIT_MEMLOCK, &more) == 0) {
+		if (getrlimit(RLIMIT_MEMLOCK, &old) == 0 && setrlimit(RLIMIT_MEMLOCK, &more) == 0) {
 			fd = load_once(insns, n, NULL, 0);
 			if (setrlimit(RLIMIT_MEMLOCK, &old) < 0) {
 				if (fd >= 0)
@@ -271,8 +270,8 @@ static int attach(int dirfd, int prog)
 int cgroup_bpf_attach(const char *path, const struct spec_device_rule *rules, size_t n,
 		      bool replace, struct err *err)
 {
-	CLEANUP_FREE struct bpf_insn *insns = reallocarray(NULL, cgroup_bpf_size(n),
-							   sizeof(*insns));
+	CLEANUP_FREE struct bpf_insn *insns =
+		reallocarray(NULL, cgroup_bpf_size(n), sizeof(*insns));
 	CLEANUP_FD int dirfd = -EBADF, prog = -EBADF;
 	uint32_t ids[ATTACHED_MAX];
 	union bpf_attr query;

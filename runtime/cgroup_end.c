@@ -27,8 +27,8 @@ static const struct cgroup_path *find(const struct cgroup *cg, const char *contr
 	for (size_t i = 0; i < cg->n; i++) {
 		const struct cgroup_path *p = &cg->v[i];
 
-		if (*controller ? !p->v2 && plan_cgroup_has_word(p->controllers, ',', controller) :
-				  p->v2)
+		if (*controller ? !p->v2 && plan_cgroup_has_word(p->controllers, ',', controller)
+				: p->v2)
 			return p;
 	}
 	return NULL;
@@ -97,8 +97,8 @@ static const struct cgroup_path *freezer_of(const struct cgroup *cg)
 static int freeze_path(const struct cgroup_path *p, bool frozen, unsigned int timeout_ms,
 		       struct err *err)
 {
-	return p->v2 ? cgroup_v2_freeze(p->path, frozen, timeout_ms, err) :
-		       cgroup_v1_freeze(p->path, frozen, timeout_ms, err);
+	return p->v2 ? cgroup_v2_freeze(p->path, frozen, timeout_ms, err)
+		     : cgroup_v1_freeze(p->path, frozen, timeout_ms, err);
 }
 
 static int frozen_path(const struct cgroup_path *p)
@@ -139,17 +139,19 @@ static void signal_list(const struct cgroup_pid_list *list, int sig)
 
 /* Frozen, nobody forks and no pid can be reused between the look and the kill. Where freezing is
  * not possible, SIGKILL goes round until nobody is left. */
-static int signal_by_pids(const struct cgroup *cg, const char *path, int sig, struct err *err)
+static int signal_by_pids(const struct cgroup *cg, const char *path, int sig, uint64_t deadline,
+			  struct err *err)
 {
 	CLEANUP_PID_LIST struct cgroup_pid_list list = { 0 };
 	const struct cgroup_path *freezer = freezer_of(cg);
-	uint64_t deadline = cgroup_now_ms() + KILL_PASSES_MS;
+	uint64_t now = cgroup_now_ms();
+	unsigned int freeze_ms =
+		deadline > now ? (unsigned int)MIN(deadline - now, (uint64_t)SIGNAL_FREEZE_MS) : 0;
 	bool was_frozen = freezer && frozen_path(freezer) > 0, caught;
 	unsigned int step = 0;
 	int r;
 
-	caught = was_frozen ||
-		 (freezer && freeze_path(freezer, true, SIGNAL_FREEZE_MS, NULL) >= 0);
+	caught = was_frozen || (freezer && freeze_path(freezer, true, freeze_ms, NULL) >= 0);
 	r = cgroup_tree_pids(path, &list);
 	if (r >= 0)
 		signal_list(&list, sig);
@@ -170,12 +172,13 @@ static int signal_by_pids(const struct cgroup *cg, const char *path, int sig, st
 	return 0;
 }
 
-static int kill_path(const struct cgroup *cg, const struct cgroup_path *p, struct err *err)
+static int kill_path(const struct cgroup *cg, const struct cgroup_path *p, uint64_t deadline,
+		     struct err *err)
 {
 	int r = p->v2 ? cgroup_v2_kill(p->path) : -EOPNOTSUPP;
 
 	if (r == -EOPNOTSUPP)
-		return signal_by_pids(cg, p->path, SIGKILL, err);
+		return signal_by_pids(cg, p->path, SIGKILL, deadline, err);
 	if (r == -ENOENT || r == -ENODEV)
 		return 0;
 	return r < 0 ? err_sysn(err, r, "write \"1\" to \"%s/cgroup.kill\"", p->path) : 0;
@@ -185,14 +188,15 @@ int cgroup_signal(const struct cgroup *cg, int sig, struct err *err)
 {
 	CLEANUP_PID_LIST struct cgroup_pid_list list = { 0 };
 	const struct cgroup_path *p, *freezer = find(cg, "freezer");
+	uint64_t deadline = cgroup_now_ms() + KILL_PASSES_MS;
 	int r;
 
 	r = list_pids(cg, &list, &p);
 	if (!p || (r >= 0 && !list.n))
 		return 0;
 	if (sig != SIGKILL)
-		return signal_by_pids(cg, p->path, sig, err);
-	r = kill_path(cg, p, err);
+		return signal_by_pids(cg, p->path, sig, deadline, err);
+	r = kill_path(cg, p, deadline, err);
 	/* In a hybrid layout cgroup.kill kills, and the v1 freezer still holds the dead. */
 	if (r >= 0 && p->v2 && freezer && frozen_path(freezer) > 0)
 		r = freeze_path(freezer, false, FREEZE_TIMEOUT_MS, err);
@@ -217,8 +221,7 @@ static int stuck_error(const struct cgroup_path *p, struct err *err)
 		if (proc_start_time(list.v[i], &ticks, &state) < 0)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/wchan", (int)list.v[i]);
-		if (io_read_small(AT_FDCWD, path, wchan, sizeof(wchan)) <= 0 ||
-		    str_eq(wchan, "0"))
+		if (io_read_small(AT_FDCWD, path, wchan, sizeof(wchan)) <= 0 || str_eq(wchan, "0"))
 			snprintf(wchan, sizeof(wchan), "%s", "unknown");
 		return err_set(err, EBUSY,
 			       "remove cgroup \"%s\": process %d does not end (state %c, wchan %s; "
@@ -241,7 +244,7 @@ static int remove_path(const struct cgroup *cg, const struct cgroup_path *p, uin
 		if (r < 0 && r != -ENOENT)
 			break;
 		if (list.n) /* again: somebody may have been on his way in */
-			r = kill_path(cg, p, err);
+			r = kill_path(cg, p, deadline, err);
 		if (r < 0 && r != -ENOENT)
 			return r;
 		if (p->v2 && list.n) {
@@ -270,7 +273,7 @@ int cgroup_destroy(const struct cgroup *cg, unsigned int timeout_ms, struct err 
 	if (v2) {
 		r = cgroup_tree_remove(v2->path);
 		if (r == -EBUSY && freezer && frozen_path(freezer) > 0) {
-			first = kill_path(cg, v2, err);
+			first = kill_path(cg, v2, deadline, err);
 			if (first >= 0)
 				first = freeze_path(freezer, false, FREEZE_TIMEOUT_MS, err);
 		}

@@ -102,8 +102,8 @@ int cgroup_v1_freeze(const char *path, bool frozen, unsigned int timeout_ms, str
 
 	if (!frozen) {
 		r = write_at(path, len, "freezer.state", "THAWED");
-		return r < 0 ? err_sysn(err, r, "write \"THAWED\" to \"%s/freezer.state\"", path) :
-			       0;
+		return r < 0 ? err_sysn(err, r, "write \"THAWED\" to \"%s/freezer.state\"", path)
+			     : 0;
 	}
 	do {
 		/* A task that forks while it is being frozen, or a vfork parent, can leave the

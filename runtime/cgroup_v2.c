@@ -99,10 +99,11 @@ static int check_type(const char *path, struct err *err)
 
 	if (r < 0 || str_eq(type, "domain") || str_eq(type, "domain threaded"))
 		return 0;
-	return err_set(err, EOPNOTSUPP,
-		       "cgroup \"%s\" cannot hold the container: its type is \"%s\" (a cgroup above "
-		       "it is threaded)",
-		       path, type);
+	return err_set(
+		err, EOPNOTSUPP,
+		"cgroup \"%s\" cannot hold the container: its type is \"%s\" (a cgroup above "
+		"it is threaded)",
+		path, type);
 }
 
 int cgroup_v2_enable(const struct plan_cgroup *plan, const struct plan_cgroup_dir *dir,
@@ -110,8 +111,8 @@ int cgroup_v2_enable(const struct plan_cgroup *plan, const struct plan_cgroup_di
 {
 	/* Like runc, all controllers on pure v2 (statistics need them too); in a hybrid layout the
 	 * host's v2 tree is somebody else's, so no more than what was asked for. */
-	const char *wanted = plan->layout == HOST_CGROUP_V2 ? plan->v2_available :
-							      plan->v2_required;
+	const char *wanted =
+		plan->layout == HOST_CGROUP_V2 ? plan->v2_available : plan->v2_required;
 	char has[CONTROLLERS_MAX], parent[PATH_MAX];
 	size_t len = strlen(dir->mount_point);
 
@@ -228,6 +229,6 @@ int cgroup_v2_kill(const char *path)
 	if (r != -ENOENT)
 		return r;
 	/* No such file: an old kernel, unless the whole cgroup is gone. */
-	return read_file(path, "cgroup.events", probe, sizeof(probe)) == -ENOENT ? -ENOENT :
-										   -EOPNOTSUPP;
+	return read_file(path, "cgroup.events", probe, sizeof(probe)) == -ENOENT ? -ENOENT
+										 : -EOPNOTSUPP;
 }

@@ -126,9 +126,9 @@ static int run_ps_program(struct arena *arena, char *const *args, char **ret, st
 	pid = proc_spawn(&spawn, NULL, err);
 	if (pid < 0)
 		return pid;
-	out = fd_close(out);
+	fd_close(fd_take(&out));
 	r = io_read_fd(in, PS_OUTPUT_MAX, arena, ret, &len);
-	in = fd_close(in); /* so that a ps that goes on after an error here ends */
+	fd_close(fd_take(&in)); /* so that a ps that goes on after an error here ends */
 
 	int waited = proc_wait(pid, &status);
 
@@ -148,7 +148,7 @@ static int run_ps(const struct command_call *call, struct err *err)
 	CLEANUP_STR struct str out = { 0 };
 	struct pids pids = { 0 };
 	struct state state;
-	char *text;
+	char nothing[] = "", *text = nothing;
 	int r;
 
 	if (format && !str_eq(format, "table") && !str_eq(format, "json"))

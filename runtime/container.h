@@ -30,7 +30,8 @@ MUST_CHECK int container_start(struct arena *arena, const char *root, const char
 
 struct container_exec {
 	const char *root, *id;
-	const char *process_file; /* --process, absolute; else the fields below change the config's */
+	const char
+		*process_file; /* --process, absolute; else the fields below change the config's */
 	char *const *args;
 	const char *cwd, *user, *apparmor, *selinux;
 	const char *const *env, *const *caps, *const *gids, *const *cgroups;

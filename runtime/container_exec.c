@@ -155,8 +155,9 @@ static int check_status(enum state_status status, bool ignore_paused, struct err
 		return err_set(err, EINVAL, "cannot exec in a %s container",
 			       status == STATE_STOPPED ? "stopped" : "not yet created");
 	if (status == STATE_PAUSED && !ignore_paused)
-		return err_set(err, EINVAL,
-			       "cannot exec in a paused container (use --ignore-paused to override)");
+		return err_set(
+			err, EINVAL,
+			"cannot exec in a paused container (use --ignore-paused to override)");
 	return 0;
 }
 
@@ -178,9 +179,8 @@ static int decide(struct arena *arena, const struct container_exec *req, struct 
 	if (r >= 0)
 		r = host_probe(arena, &e->host, err);
 	if (r >= 0)
-		r = req->process_file ?
-			    process_from_file(arena, req->process_file, &process, err) :
-			    process_from_options(arena, req, e->spec, &process, err);
+		r = req->process_file ? process_from_file(arena, req->process_file, &process, err)
+				      : process_from_options(arena, req, e->spec, &process, err);
 	if (r < 0)
 		return r;
 	if (req->process_file && req->tty)

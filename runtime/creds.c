@@ -106,7 +106,7 @@ static int key_permissions(long key, uint32_t *ret)
 int creds_join_keyring(const char *name, struct err *err)
 {
 	long key = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
-	uint32_t permissions;
+	uint32_t permissions = 0;
 	int r;
 
 	/* ENOSYS: no keyrings in this kernel; EPERM: a filter around us forbids the call (Docker's
@@ -153,7 +153,7 @@ static int drop_bounding(const struct plan_creds *plan, struct err *err)
 
 static int set_groups(const struct plan_creds *plan, struct err *err)
 {
-	struct cap_sets own;
+	struct cap_sets own = { 0 };
 	int saved;
 
 	if (plan->skip_setgroups)
@@ -225,8 +225,8 @@ int creds_apply(const struct plan_creds *plan, struct err *err)
 
 static int prove_ids(const struct plan_creds *plan, struct err *err)
 {
-	uid_t uid[3];
-	gid_t gid[3];
+	uid_t uid[3] = { 0 };
+	gid_t gid[3] = { 0 };
 
 	if (getresuid(&uid[0], &uid[1], &uid[2]) < 0 || getresgid(&gid[0], &gid[1], &gid[2]) < 0)
 		return err_sys(err, "read back the process ids");
@@ -241,7 +241,7 @@ static int prove_ids(const struct plan_creds *plan, struct err *err)
 
 static int prove_caps(const struct plan_creds *plan, struct err *err)
 {
-	struct cap_sets own;
+	struct cap_sets own = { 0 };
 	int r = caps_get(&own);
 
 	if (r < 0)

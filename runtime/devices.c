@@ -90,11 +90,12 @@ static int bind_node(struct rootfs *r, size_t i, int dir_fd, const char *base, s
 		target = fd_openat(dir_fd, base, O_PATH | O_NOFOLLOW, 0);
 	if (target < 0)
 		return err_sysn(err, target, "make the mount point");
-	struct rootfs_place place = { target, dir_fd, base };
+	struct rootfs_place place = { target, dir_fd, base, NULL };
 
 	m.source = d->path;
 	rc = rootfs_attach_source(r, &m, &r->prep->devices[i], &place, err);
 	if (rc == -ESTALE || rc == -ENOENT) {
+		mount_forget(err);
 		m.source = by_number.s;
 		rc = rootfs_attach_source(r, &m, &r->prep->devices[i], &place, err);
 	}

@@ -6,11 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
-#include "runtime/sync.h"
 
 static int make_one(int dir_fd, const char *name, struct err *err)
 {
@@ -81,81 +79,4 @@ void fifos_unlink(int dir_fd)
 {
 	(void)unlinkat(dir_fd, FIFO_EXEC, 0);
 	(void)unlinkat(dir_fd, FIFO_REPORT, 0);
-}
-
-struct report {
-	char buf[2 * SYNC_BYTES_MAX];
-	size_t n;
-	bool execing;
-};
-
-static int not_ready(const char *why, struct err *err)
-{
-	return err_set(err, ESRCH,
-		       "exec fifo is empty: container init did not signal execve readiness (%s)",
-		       why);
-}
-
-/* 1: what was waited for is known; 0: more has to come. */
-static int take_message(struct report *r, bool to_exec, struct err *err)
-{
-	struct sync_msg msg;
-	ssize_t used = sync_decode(r->buf, r->n, &msg);
-
-	if (used == -ENODATA)
-		return 0;
-	if (used < 0)
-		return err_set(err, EBADMSG, "malformed report from init");
-	r->n -= (size_t)used;
-	memmove(r->buf, r->buf + used, r->n);
-	if (msg.type == SYNC_FAIL) {
-		*err = msg.err;
-		return -msg.err.code;
-	}
-	if (msg.type != SYNC_EXECING)
-		return err_set(err, EPROTO, "init reported %s, expected EXECING",
-			       sync_type_name(msg.type));
-	r->execing = true;
-	if (!to_exec)
-		return 1;
-	return r->n ? take_message(r, to_exec, err) : 0;
-}
-
-static int read_report(int fd, struct report *r, bool to_exec, struct err *err)
-{
-	ssize_t n = read(fd, r->buf + r->n, sizeof(r->buf) - r->n);
-
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return 0;
-	if (n < 0)
-		return err_sys(err, "read init's report");
-	if (n == 0)
-		return r->execing ? 1 : not_ready("it ended", err);
-	r->n += (size_t)n;
-	return take_message(r, to_exec, err);
-}
-
-int fifos_await(int report_fd, int pidfd, bool to_exec, struct err *err)
-{
-	struct report report = { .n = 0 };
-
-	for (;;) {
-		struct pollfd fds[2] = {
-			{ .fd = report_fd, .events = POLLIN },
-			{ .fd = pidfd, .events = POLLIN },
-		};
-		int r = poll(fds, 2, -1);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return err_sys(err, "wait for init's report");
-		if (fds[0].revents) {
-			r = read_report(report_fd, &report, to_exec, err);
-			if (r != 0)
-				return r < 0 ? r : 0;
-		} else if (fds[1].revents) {
-			return report.execing ? 0 : not_ready("it ended", err);
-		}
-	}
 }

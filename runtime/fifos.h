@@ -14,10 +14,10 @@
 #define FIFO_REPORT "report.fifo"
 
 struct fifos {
-	int exec_fd;	/* init's end, O_RDWR; -EBADF for run and exec */
-	int report_fd;	/* init's end for writing */
+	int exec_fd;    /* init's end, O_RDWR; -EBADF for run and exec */
+	int report_fd;  /* init's end for writing */
 	int report_own; /* run, exec: a read end init keeps, so that write never gets SIGPIPE */
-	int report_in;	/* run, exec: the parent's end */
+	int report_in;  /* run, exec: the parent's end */
 };
 #define FIFOS_INIT                                                                                 \
 	{                                                                                          \
@@ -34,7 +34,3 @@ void fifos_close(struct fifos *f);
 MUST_CHECK int fifos_start(int dir_fd, int *ret_report, struct err *err);
 /* After the start both names go. */
 void fifos_unlink(int dir_fd);
-
-/* Waits for EXECING on the report (pidfd: init's, its death ends the wait). FAIL becomes err;
- * `to_exec` also waits for the execve itself: end of file, or FAIL. */
-MUST_CHECK int fifos_await(int report_fd, int pidfd, bool to_exec, struct err *err);

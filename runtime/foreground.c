@@ -48,8 +48,8 @@ struct front {
 
 static void fill_signals(sigset_t *set)
 {
-	static const int not_forwarded[] = { SIGKILL, SIGSTOP, SIGSEGV, SIGILL, SIGFPE,
-					     SIGBUS,  SIGTRAP, SIGSYS,	SIGPIPE, SIGURG };
+	static const int not_forwarded[] = { SIGKILL, SIGSTOP, SIGSEGV, SIGILL,  SIGFPE,
+					     SIGBUS,  SIGTRAP, SIGSYS,  SIGPIPE, SIGURG };
 
 	sigfillset(set);
 	for (size_t i = 0; i < ARRAY_COUNT(not_forwarded); i++)

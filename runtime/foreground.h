@@ -28,9 +28,9 @@ struct foreground {
 MUST_CHECK int foreground_begin(struct foreground *fg, bool subreaper, struct err *err);
 
 struct foreground_io {
-	int stdio[3];	/* parent's ends of the pipes; -EBADF: none; closed here */
+	int stdio[3];   /* parent's ends of the pipes; -EBADF: none; closed here */
 	int tty_master; /* -EBADF: none; closed here */
-	bool reap_all;	/* subreaper: orphans are reaped too */
+	bool reap_all;  /* subreaper: orphans are reaped too */
 };
 /* Until the process ends and its output is copied. Exit status 0..255, or -errno. */
 MUST_CHECK int foreground_run(struct foreground *fg, struct spawned *child,

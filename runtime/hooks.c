@@ -88,8 +88,8 @@ static void feed(struct input *in)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(in->piece); i++)
 		while (in->done[i] < in->n[i]) {
-			ssize_t n = write(in->fd, in->piece[i] + in->done[i],
-					  in->n[i] - in->done[i]);
+			ssize_t n =
+				write(in->fd, in->piece[i] + in->done[i], in->n[i] - in->done[i]);
 
 			if (n < 0 && errno == EINTR)
 				continue;

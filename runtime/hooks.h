@@ -12,7 +12,7 @@ struct hooks_run {
 	const struct spec_hook_list *list;
 	enum spec_hook_kind kind;
 	const char *state;   /* compact JSON in which pid is 0 */
-	pid_t pid;	     /* put in its place */
+	pid_t pid;           /* put in its place */
 	char *const *no_env; /* environment of a hook without "env"; NULL: the caller's */
 };
 

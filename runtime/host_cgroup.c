@@ -223,8 +223,7 @@ static bool locate_v1_tree(struct probe *p)
 
 		if (h->v2)
 			dir = "unified";
-		if ((size_t)snprintf(point, sizeof(point), CGROUP_ROOT "/%s", dir) >=
-		    sizeof(point))
+		if ((size_t)snprintf(point, sizeof(point), CGROUP_ROOT "/%s", dir) >= sizeof(point))
 			continue;
 		if (!locate(p, h, point, h->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC) &&
 		    (!h->v2 || h->mount_point))
@@ -262,8 +261,8 @@ static void read_controllers(struct host *host, struct arena *arena)
 	char path[PATH_MAX], list[1024];
 
 	host->v2_controllers = "";
-	if (!v2 || (size_t)snprintf(path, sizeof(path), "%s/cgroup.controllers",
-				    v2->mount_point) >= sizeof(path))
+	if (!v2 || (size_t)snprintf(path, sizeof(path), "%s/cgroup.controllers", v2->mount_point) >=
+			   sizeof(path))
 		return;
 	if (io_read_small(AT_FDCWD, path, list, sizeof(list)) > 0)
 		host->v2_controllers = arena_strdup(arena, list);

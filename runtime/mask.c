@@ -60,9 +60,9 @@ static int mask_directory(struct mask *mask, int target_fd, const char *path, st
 			    MOUNT_ATTR_NOEXEC,
 		.fs_options = none,
 	};
-	struct rootfs_place place = { target_fd, mask->r->root_fd, path };
+	struct rootfs_place place = { target_fd, mask->r->root_fd, path, NULL };
 	const char *label = mask->r->plan->mount_label;
-	char *option = NULL, buf[512] = "context=\"";
+	char buf[512] = "context=\"";
 	int rc;
 
 	if (mask->tmp_fd >= 0) {
@@ -72,9 +72,9 @@ static int mask_directory(struct mask *mask, int target_fd, const char *path, st
 	if (label && strlen(label) < sizeof(buf) - 16) {
 		memcpy(buf + strlen(buf), label, strlen(label) + 1);
 		memcpy(buf + strlen(buf), "\"", 2);
-		option = buf;
+		place.extra = buf;
 	}
-	return rootfs_attach_fs(mask->r, &m, option, &place, &mask->tmp_fd, err);
+	return rootfs_attach_fs(mask->r, &m, &place, &mask->tmp_fd, err);
 }
 
 static int mask_path(struct mask *mask, const char *path, struct err *err)

@@ -145,9 +145,9 @@ bool mount_same_file(int a, int b)
 	       sa.st_ino == sb.st_ino;
 }
 
-/* mount(2) with both ends named through procfs; source_fd < 0: `source` is taken as it is. */
-static int old_call(int old_dir, const char *source, int source_fd, int target_fd,
-		    unsigned long flags, const char *data)
+/* mount(2) with both ends named through procfs; source_fd < 0: none is needed. */
+static int old_call(int old_dir, int source_fd, int target_fd, unsigned long flags,
+		    const char *data)
 {
 	struct fd_path from = fd_path(source_fd), to = fd_path(target_fd);
 	size_t skip = 0;
@@ -158,7 +158,7 @@ static int old_call(int old_dir, const char *source, int source_fd, int target_f
 			return -errno;
 		skip = strlen("/proc/");
 	}
-	if (mount(source_fd >= 0 ? from.s + skip : source, to.s + skip, NULL, flags, data) < 0)
+	if (mount(source_fd >= 0 ? from.s + skip : NULL, to.s + skip, NULL, flags, data) < 0)
 		r = -errno;
 	if (old_dir >= 0 && chdir("/") < 0 && r == 0)
 		r = -errno;
@@ -167,13 +167,12 @@ static int old_call(int old_dir, const char *source, int source_fd, int target_f
 
 int mount_old_bind(int old_dir, int source_fd, int target_fd, bool recursive)
 {
-	return old_call(old_dir, NULL, source_fd, target_fd, MS_BIND | (recursive ? MS_REC : 0),
-			NULL);
+	return old_call(old_dir, source_fd, target_fd, MS_BIND | (recursive ? MS_REC : 0), NULL);
 }
 
 int mount_old_flags(int old_dir, int target_fd, unsigned long flags, const char *data)
 {
-	return old_call(old_dir, NULL, -EBADF, target_fd, flags, data);
+	return old_call(old_dir, -EBADF, target_fd, flags, data);
 }
 
 /* In a user namespace the flags that a mount came with are locked: a remount that would drop one is

@@ -71,6 +71,13 @@ static inline bool mount_call_missing(int r)
 	return r == -ENOSYS || r == -EPERM;
 }
 
+/* Drops the record of a failure that another way has made good. */
+static inline void mount_forget(struct err *err)
+{
+	if (err)
+		*err = (struct err){ 0 };
+}
+
 /* A detached clone of what `path` (below dirfd; "" is dirfd itself) stands for. fd or -errno. */
 MUST_CHECK int mount_clone(int dirfd, const char *path, bool recursive);
 

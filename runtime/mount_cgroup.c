@@ -15,9 +15,10 @@
 static const struct spec_strings no_options;
 
 /* An empty read-only directory: better than the host's tree showing through /sys. */
-static int hide(struct rootfs *r, const struct plan_mount *in, const struct rootfs_place *place,
+static int hide(struct rootfs *r, const struct plan_mount *in, const struct rootfs_place *at,
 		struct err *err)
 {
+	struct rootfs_place place = *at;
 	struct plan_mount m = *in;
 	int fd = -EBADF, rc;
 
@@ -25,7 +26,8 @@ static int hide(struct rootfs *r, const struct plan_mount *in, const struct root
 	m.type = m.source = "tmpfs";
 	m.fs_options = no_options;
 	m.attr_set |= MOUNT_ATTR_RDONLY;
-	rc = rootfs_attach_fs(r, &m, "mode=755", place, &fd, err);
+	place.extra = "mode=755";
+	rc = rootfs_attach_fs(r, &m, &place, &fd, err);
 	fd_close(fd);
 	return rc;
 }
@@ -75,17 +77,17 @@ int rootfs_mount_cgroup2(struct rootfs *r, const struct plan_mount *in, struct e
 	target = rootfs_open_target(r, in, true, &existed, err);
 	if (target < 0)
 		return target;
-	struct rootfs_place place = { target, r->root_fd, in->destination };
+	struct rootfs_place place = { target, r->root_fd, in->destination, NULL };
 
 	m.type = "cgroup2";
 	if (r->plan->new_cgroup_ns)
-		rc = rootfs_attach_fs(r, &m, NULL, &place, &fd, err);
+		rc = rootfs_attach_fs(r, &m, &place, &fd, err);
 	/* EPERM: the user namespace does not own the cgroup namespace; EBUSY: v1 has it. */
 	if (rc != -EPERM && rc != -EBUSY)
 		return rc;
+	mount_forget(err);
 	if (dir < 0 || bind_dir(r, &m, (size_t)dir, &place, err) < 0) {
-		if (err)
-			*err = (struct err){ 0 };
+		mount_forget(err);
 		return hide(r, in, &place, err);
 	}
 	return 0;
@@ -152,7 +154,7 @@ static int mount_hierarchy(struct rootfs *r, const struct plan_mount *in, size_t
 		w[n] = '\0';
 		w += last ? n : n + 1;
 	}
-	return rootfs_attach_fs(r, &m, NULL, place, &fd, err);
+	return rootfs_attach_fs(r, &m, place, &fd, err);
 }
 
 static int mount_hierarchies(struct rootfs *r, const struct plan_mount *m, int tmpfs_fd,
@@ -171,7 +173,7 @@ static int mount_hierarchies(struct rootfs *r, const struct plan_mount *m, int t
 		target = fd_openat(tmpfs_fd, hierarchy_name(dir), O_PATH | O_NOFOLLOW, 0);
 		if (target < 0)
 			return err_sysn(err, target, "open \"%s\"", hierarchy_name(dir));
-		struct rootfs_place place = { target, tmpfs_fd, hierarchy_name(dir) };
+		struct rootfs_place place = { target, tmpfs_fd, hierarchy_name(dir), NULL };
 
 		rc = mount_hierarchy(r, m, i, &place, err);
 		if (rc < 0)
@@ -199,9 +201,9 @@ int rootfs_mount_cgroup1(struct rootfs *r, const struct plan_mount *in, int *ret
 	base.type = base.source = "tmpfs";
 	base.fs_options = no_options;
 	base.attr_set = (in->attr_set | CGROUP_ATTRS) & ~(uint64_t)MOUNT_ATTR_RDONLY;
-	struct rootfs_place place = { target, r->root_fd, in->destination };
+	struct rootfs_place place = { target, r->root_fd, in->destination, "mode=755" };
 
-	rc = rootfs_attach_fs(r, &base, "mode=755", &place, &fd, err);
+	rc = rootfs_attach_fs(r, &base, &place, &fd, err);
 	if (rc >= 0)
 		rc = mount_hierarchies(r, in, fd, err);
 	if (rc < 0)

@@ -173,7 +173,8 @@ static int copy_entry(const struct copy *c, const char *name, struct err *err)
 	switch (st.st_mode & S_IFMT) {
 	case S_IFDIR:
 		r = copy_below(c, name, err);
-		return r < 0 ? err_wrap(err, "copy up \"%s\"", name) : 0;
+		/* The outermost and the innermost name tell enough of a path. */
+		return r < 0 && c->depth == 0 ? err_wrap(err, "copy up below \"%s\"", name) : r;
 	case S_IFREG:
 		r = copy_file(c, name);
 		break;

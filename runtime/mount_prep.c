@@ -12,6 +12,8 @@
 #include "runtime/mount.h"
 #include "runtime/rootfs.h"
 
+#define PROC_ROOT_INODE 1
+
 uint64_t mount_base_propagation(const struct plan_mounts *plan)
 {
 	if (plan->root_propagation & MS_SHARED)
@@ -81,12 +83,6 @@ int mount_wrap(struct err *err, const struct plan_mount *m)
 			m->source ? m->source : m->type, m->destination);
 }
 
-static void forget(struct err *err)
-{
-	if (err)
-		*err = (struct err){ 0 };
-}
-
 /* Clones the tree; where the parent may not, pins what the path means now. */
 static int open_source(const char *path, bool recursive, struct rootfs_source *ret)
 {
@@ -128,8 +124,19 @@ static bool needs_lock(const struct plan_mounts *plan, const struct plan_mount *
 	const uint64_t flags =
 		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-	return plan->new_user_ns && !m->idmap && mount_base_propagation(plan) &&
-	       ((m->recursive && m->kind == PLAN_MOUNT_BIND) || (mount_attrs_of(fd) & flags));
+	if (!plan->new_user_ns || !plan->new_mount_ns || m->idmap || !mount_base_propagation(plan))
+		return false;
+	/* The root is always recursive, and rarely has anything mounted below it on the host. */
+	return (m->recursive && !str_eq(m->destination, "/")) || (mount_attrs_of(fd) & flags);
+}
+
+/* A whole one: a directory of it would hide /proc/self from those who write labels there. */
+static bool is_procfs(int fd)
+{
+	struct stat st;
+
+	return path_fs_magic(fd) == PROC_SUPER_MAGIC && fstat(fd, &st) == 0 &&
+	       st.st_ino == PROC_ROOT_INODE;
 }
 
 static int prepare_bind(const struct plan_mounts *plan, const struct plan_mount *m,
@@ -140,7 +147,7 @@ static int prepare_bind(const struct plan_mounts *plan, const struct plan_mount 
 
 	if (r < 0)
 		return err_sysn(err, r, "open \"%s\"", m->source);
-	if (str_eq(m->destination, "/proc") && path_fs_magic(ret->fd) != PROC_SUPER_MAGIC)
+	if (str_eq(m->destination, "/proc") && !is_procfs(ret->fd))
 		return err_set(err, EINVAL, "only procfs may be mounted on \"/proc\"");
 	if (m->idmap && ret->state != ROOTFS_PREP_TREE)
 		return err_set(err, ENOTSUP,
@@ -162,7 +169,7 @@ static int prepare_fs(const struct plan_mount *m, struct rootfs_source *ret, str
 		return 0; /* init makes it by mount(2), before pivot */
 	r = mount_fs_make(&fs, err);
 	if (mount_call_missing(r)) {
-		forget(err);
+		mount_forget(err);
 		return 0;
 	}
 	if (r < 0)
@@ -189,6 +196,7 @@ static int prepare_root(const struct plan_mounts *plan, struct rootfs_source *re
 {
 	struct plan_mount bind = mount_root_bind(plan);
 	struct stat st;
+	bool locked;
 	int r;
 
 	if (plan->root_mount) {
@@ -206,7 +214,10 @@ static int prepare_root(const struct plan_mounts *plan, struct rootfs_source *re
 		return err_sysn(err, r, "invalid rootfs: stat %s", plan->rootfs);
 	if (!path_is_dir(ret->fd))
 		return err_set(err, ENOTDIR, "invalid rootfs: %s is not a directory", plan->rootfs);
+	locked = needs_lock(plan, &bind, ret->fd);
 	r = apply(ret, &bind, mount_base_propagation(plan), err);
+	if (r >= 0 && locked && ret->state == ROOTFS_PREP_TREE)
+		ret->state = ROOTFS_PREP_LOCKED;
 	return r < 0 ? err_wrap(err, "root.path \"%s\"", plan->rootfs) : 0;
 }
 

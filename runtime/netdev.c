@@ -18,7 +18,7 @@
 static int request_ack(int fd, const struct nlmsghdr *request)
 {
 	char buf[NETDEV_BUFFER] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, from;
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, from = { 0 };
 	ssize_t n;
 
 	do {

@@ -251,9 +251,9 @@ static int enter_one_by_one(pid_t pid, uint64_t flags, struct err *err)
 {
 	/* The user namespace first (it gives the rights), the mount namespace last (it takes our
 	 * /proc away). */
-	static const uint64_t order[] = { CLONE_NEWUSER, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET,
-					  CLONE_NEWPID,	 CLONE_NEWCGROUP, CLONE_NEWTIME,
-					  CLONE_NEWNS };
+	static const uint64_t order[] = { CLONE_NEWUSER, CLONE_NEWIPC, CLONE_NEWUTS,
+					  CLONE_NEWNET,  CLONE_NEWPID, CLONE_NEWCGROUP,
+					  CLONE_NEWTIME, CLONE_NEWNS };
 	int fds[ARRAY_COUNT(order)], r = 0;
 
 	for (size_t i = 0; i < ARRAY_COUNT(order); i++) {

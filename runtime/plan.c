@@ -54,8 +54,9 @@ static int check_notify(const struct spec_seccomp *seccomp, struct err *err)
 	if (!seccomp->given)
 		return 0;
 	if (str_eq(seccomp->default_action, "SCMP_ACT_NOTIFY"))
-		return err_set(err, EINVAL,
-			       "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default");
+		return err_set(
+			err, EINVAL,
+			"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default");
 	for (size_t i = 0; i < seccomp->n_rules; i++) {
 		const struct spec_seccomp_rule *rule = &seccomp->rules[i];
 
@@ -64,10 +65,11 @@ static int check_notify(const struct spec_seccomp *seccomp, struct err *err)
 		for (size_t j = 0; j < rule->names.n; j++)
 			for (size_t k = 0; k < ARRAY_COUNT(needed_calls); k++)
 				if (str_eq(rule->names.v[j], needed_calls[k]))
-					return err_set(err, EINVAL,
-						       "linux.seccomp.syscalls[%zu]: SCMP_ACT_NOTIFY "
-						       "cannot be used for \"%s\"",
-						       i, needed_calls[k]);
+					return err_set(
+						err, EINVAL,
+						"linux.seccomp.syscalls[%zu]: SCMP_ACT_NOTIFY "
+						"cannot be used for \"%s\"",
+						i, needed_calls[k]);
 	}
 	return 0;
 }
@@ -298,8 +300,8 @@ int plan_build_exec(struct arena *arena, const struct plan_input *in, struct pla
 static void print_hooks(const struct plan *plan, struct str *out)
 {
 	static const char *const names[HOOK_KIND_N] = {
-		"prestart",	  "createRuntime", "createContainer",
-		"startContainer", "poststart",	   "poststop",
+		"prestart",       "createRuntime", "createContainer",
+		"startContainer", "poststart",     "poststop",
 	};
 
 	for (size_t kind = 0; kind < HOOK_KIND_N; kind++) {

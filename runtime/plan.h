@@ -32,11 +32,11 @@ struct plan_join {
 };
 
 struct plan_ns {
-	uint64_t make;	/* namespaces made new */
-	uint64_t enter; /* exec: namespaces entered through init's pidfd */
+	uint64_t make;                          /* namespaces made new */
+	uint64_t enter;                         /* exec: namespaces entered through init's pidfd */
 	struct plan_join joins[PLAN_JOINS_MAX]; /* entered by path */
 	size_t n_joins;
-	bool user;	  /* the process ends up in a user namespace of its own */
+	bool user;        /* the process ends up in a user namespace of its own */
 	bool root_mapped; /* id 0 exists in it */
 	struct spec_idmaps uid_maps, gid_maps;
 	uint32_t root_uid, root_gid; /* the container's root seen from here */
@@ -47,9 +47,9 @@ struct plan_ns {
 
 struct plan_memory_policy {
 	bool given;
-	int mode; /* with MPOL_F_* or'ed in */
+	int mode;                /* with MPOL_F_* or'ed in */
 	unsigned long nodes[16]; /* 1024 nodes */
-	unsigned long max_node;	 /* 0: no mask */
+	unsigned long max_node;  /* 0: no mask */
 };
 
 struct plan_cpus {
@@ -66,11 +66,11 @@ struct plan {
 	const struct plan_cgroup *cgroup; /* NULL for exec */
 	const struct plan_process *process;
 
-	bool hooks_sync;	/* prestart or createRuntime hooks: HOOKS_REQ is sent */
-	unsigned int keep_fds;	/* fds 3 .. 3+keep_fds-1 reach the process */
-	char **env;		/* the process's environment, NULL-terminated */
-	char *home;		/* a slot of PLAN_HOME_MAX bytes that is env[n], or NULL: HOME given */
-	const char *path_env;	/* value of PATH in env, or NULL */
+	bool hooks_sync;       /* prestart or createRuntime hooks: HOOKS_REQ is sent */
+	unsigned int keep_fds; /* fds 3 .. 3+keep_fds-1 reach the process */
+	char **env;            /* the process's environment, NULL-terminated */
+	char *home; /* a slot of PLAN_HOME_MAX bytes that is env[n], or NULL: HOME given */
+	const char *path_env;       /* value of PATH in env, or NULL */
 	const char *creating_state; /* compact state JSON, pid 0, for createContainer hooks */
 	const char *created_state;  /* for startContainer hooks */
 	bool has_personality;

@@ -28,9 +28,9 @@ int plan_cgroup_dir_find(const struct plan_cgroup *plan, const char *controller)
 	for (size_t i = 0; i < plan->n_dirs; i++) {
 		const struct plan_cgroup_dir *dir = &plan->dirs[i];
 
-		if (*controller ? !dir->v2 && plan_cgroup_has_word(dir->controllers, ',',
-								   controller)
-				: dir->v2)
+		if (*controller
+			    ? !dir->v2 && plan_cgroup_has_word(dir->controllers, ',', controller)
+			    : dir->v2)
 			return (int)i;
 	}
 	return -ENOENT;
@@ -123,8 +123,8 @@ static int plan_dirs(struct arena *arena, struct plan_cgroup *plan, const struct
 		dir->v2 = h->v2;
 		dir->path = dir_path(arena, host, h, wanted, absolute);
 		if (strlen(dir->path) >= PATH_MAX - NAME_MAX)
-			return err_set(err, ENAMETOOLONG, "linux.cgroupsPath: %zu bytes are too long",
-				       strlen(path));
+			return err_set(err, ENAMETOOLONG,
+				       "linux.cgroupsPath: %zu bytes are too long", strlen(path));
 	}
 	return 0;
 }
@@ -146,9 +146,9 @@ static int plan_systemd(struct plan_cgroup *plan, struct arena *arena, const cha
 				       "expected cgroupsPath to be of format \"slice:prefix:name\" "
 				       "for systemd cgroups, got \"%s\" instead",
 				       path);
-		plan->systemd_slice = first == path ? "system.slice" :
-						      arena_strndup(arena, path,
-								    (size_t)(first - path));
+		plan->systemd_slice = first == path
+					      ? "system.slice"
+					      : arena_strndup(arena, path, (size_t)(first - path));
 		prefix = arena_strndup(arena, first + 1, (size_t)(second - first - 1));
 		name = second + 1;
 		plan->systemd_scope = arena_printf(arena, "%s-%s.scope", prefix, name);
@@ -181,7 +181,8 @@ static void plan_delegate(struct plan_cgroup *plan, const struct spec *spec)
 
 		if (m->source && str_eq(m->source, "cgroup") &&
 		    str_eq(m->destination, "/sys/fs/cgroup"))
-			writable = !has_option(&m->options, "ro") && !has_option(&m->options, "rro");
+			writable =
+				!has_option(&m->options, "ro") && !has_option(&m->options, "rro");
 	}
 	if (!writable)
 		return;
@@ -222,6 +223,16 @@ static int plan_fs(struct arena *arena, struct plan_cgroup *plan, const struct s
 	return 0;
 }
 
+/* Without any hierarchy the first limit is refused. Device rules alone, which every default
+ * configuration has, are no limits here. */
+static bool asks_for_limits(struct arena *arena, const struct spec_resources *resources)
+{
+	struct plan_cgroup nowhere = { .layout = HOST_CGROUP_NONE };
+	struct err err;
+
+	return plan_cgroup_resources(arena, resources, &nowhere, &err) < 0;
+}
+
 int plan_cgroup_build(struct arena *arena, const struct spec *spec, const struct host *host,
 		      const struct plan_request *request, struct plan_cgroup **ret, struct err *err)
 {
@@ -234,8 +245,9 @@ int plan_cgroup_build(struct arena *arena, const struct spec *spec, const struct
 	plan->v2_required = "";
 	switch (plan->manager) {
 	case CGROUP_MANAGER_DISABLED:
-		if (spec->linux_.resources.given)
-			log_debug("linux.resources is not applied: the cgroup manager is disabled");
+		if (asks_for_limits(arena, &spec->linux_.resources))
+			log_warning("linux.resources: not applied, the cgroup manager is "
+				    "\"disabled\"");
 		break;
 	case CGROUP_MANAGER_SYSTEMD:
 		return plan_systemd(plan, arena, spec->linux_.cgroups_path, request->id, err);

@@ -25,7 +25,7 @@ struct plan_cgroup_write {
 	const char *json_path; /* "linux.resources.memory.limit", for errors */
 	bool optional; /* a file the kernel lacks is no error (e.g. memory.swap.max without swap) */
 	bool alternative; /* skipped if the write before it was done: another file of one setting */
-	bool may_refuse;  /* EPERM is no error: a default device rule that the parent's list denies */
+	bool may_refuse; /* EPERM is no error: a default device rule that the parent's list denies */
 	bool check_usage; /* refuse a value below what is in use now (checkBeforeUpdate) */
 	/* Nonzero: neighbours of the same number are checked by the kernel against each other (limit
 	 * and memsw, quota and period); one that is refused is tried again after the others. */
@@ -51,7 +51,7 @@ struct plan_cgroup {
 	bool device_errors_ok;
 	const char *v2_available; /* "cpu io memory", as in cgroup.controllers of the v2 root */
 	const char *v2_required;  /* those that the writes need */
-	bool delegate; /* chown to the container's root (OCI "cgroup ownership") */
+	bool delegate;            /* chown to the container's root (OCI "cgroup ownership") */
 	uid_t delegate_uid;
 	const char *systemd_slice, *systemd_scope; /* systemd manager only */
 };

@@ -29,17 +29,16 @@ struct emulator {
 
 /* What every container has, as in runc: any node may be made, these may be opened. */
 static const struct spec_device_rule default_rules[] = {
-	{ true, 'c', -1, -1, false, false, true },
-	{ true, 'b', -1, -1, false, false, true },
-	{ true, 'c', 1, 3, true, true, true },	   /* null */
-	{ true, 'c', 1, 8, true, true, true },	   /* random */
-	{ true, 'c', 1, 7, true, true, true },	   /* full */
-	{ true, 'c', 5, 0, true, true, true },	   /* tty */
-	{ true, 'c', 1, 5, true, true, true },	   /* zero */
-	{ true, 'c', 1, 9, true, true, true },	   /* urandom */
-	{ true, 'c', 136, -1, true, true, true },  /* pts */
-	{ true, 'c', 5, 2, true, true, true },	   /* ptmx */
-	{ true, 'c', 10, 200, true, true, true },  /* net/tun */
+	{ true, 'c', -1, -1, false, false, true }, { true, 'b', -1, -1, false, false, true },
+	{ true, 'c', 1, 3, true, true, true },    /* null */
+	{ true, 'c', 1, 8, true, true, true },    /* random */
+	{ true, 'c', 1, 7, true, true, true },    /* full */
+	{ true, 'c', 5, 0, true, true, true },    /* tty */
+	{ true, 'c', 1, 5, true, true, true },    /* zero */
+	{ true, 'c', 1, 9, true, true, true },    /* urandom */
+	{ true, 'c', 136, -1, true, true, true }, /* pts */
+	{ true, 'c', 5, 2, true, true, true },    /* ptmx */
+	{ true, 'c', 10, 200, true, true, true }, /* net/tun */
 };
 
 static unsigned int access_of(const struct spec_device_rule *r)
@@ -117,8 +116,8 @@ static int emulate_rule(struct emulator *em, const struct spec_device_rule *rule
 
 static const char *rule_path(struct arena *arena, size_t index, size_t n_config)
 {
-	return index < n_config ? arena_printf(arena, "linux.resources.devices[%zu]", index) :
-				  "default device rule";
+	return index < n_config ? arena_printf(arena, "linux.resources.devices[%zu]", index)
+				: "default device rule";
 }
 
 static int plan_v1(struct arena *arena, struct plan_cgroup *plan, size_t dir, size_t n_config,
@@ -157,11 +156,15 @@ static int check_rule(const struct spec_device_rule *r, size_t i, struct err *er
 		return err_set(err, EINVAL, "linux.resources.devices[%zu].type: unknown \"%c\"", i,
 			       r->type);
 	if (r->major < -1 || r->major > UINT32_MAX)
-		return err_set(err, ERANGE, "linux.resources.devices[%zu].major: %" PRId64
-			       " is no device number", i, r->major);
+		return err_set(err, ERANGE,
+			       "linux.resources.devices[%zu].major: %" PRId64
+			       " is no device number",
+			       i, r->major);
 	if (r->minor < -1 || r->minor > UINT32_MAX)
-		return err_set(err, ERANGE, "linux.resources.devices[%zu].minor: %" PRId64
-			       " is no device number", i, r->minor);
+		return err_set(err, ERANGE,
+			       "linux.resources.devices[%zu].minor: %" PRId64
+			       " is no device number",
+			       i, r->minor);
 	return 0;
 }
 

@@ -30,8 +30,10 @@ static double log2_of(double x)
 {
 	double result = 0, step = 1;
 
-	for (; x >= 2; x /= 2)
+	while (x >= 2) {
+		x /= 2;
 		result += 1;
+	}
 	for (int bit = 0; bit < 52; bit++) {
 		step /= 2;
 		x *= x;
@@ -105,8 +107,7 @@ static int place(struct build *b, const char *v1, const char *v2, const char *js
 static struct plan_cgroup_write *add(struct build *b, int dir, const char *file, const char *json,
 				     const char *value)
 {
-	struct plan_cgroup_write *w =
-		plan_cgroup_add(b->arena, b->plan, (size_t)dir, file, value);
+	struct plan_cgroup_write *w = plan_cgroup_add(b->arena, b->plan, (size_t)dir, file, value);
 
 	w->json_path = json;
 	return w;
@@ -175,8 +176,8 @@ static void memory_limits_v1(struct build *b, const struct spec_resources *r, in
 		w->check_usage = r->check_before_update && limit > 0;
 	}
 	if (swap || limit < 0) {
-		w = add(b, dir, "memory.memsw.limit_in_bytes", swap ? MEMORY "swap" : MEMORY "limit",
-			swap ? i64(b, swap) : "-1");
+		w = add(b, dir, "memory.memsw.limit_in_bytes",
+			swap ? MEMORY "swap" : MEMORY "limit", swap ? i64(b, swap) : "-1");
 		w->group = GROUP_MEMORY;
 		w->optional = swap <= 0; /* swap accounting can be off */
 	}
@@ -199,8 +200,9 @@ static int memory_others(struct build *b, const struct spec_resources *r)
 		if (dir < 0)
 			return dir;
 		if (r->memory_swappiness > 100)
-			return err_set(b->err, EINVAL, MEMORY "swappiness: %" PRIu64
-				       " is not between 0 and 100", r->memory_swappiness);
+			return err_set(b->err, EINVAL,
+				       MEMORY "swappiness: %" PRIu64 " is not between 0 and 100",
+				       r->memory_swappiness);
 		add(b, dir, "memory.swappiness", MEMORY "swappiness", u64(b, r->memory_swappiness));
 	}
 	if (r->has_disable_oom_killer && r->disable_oom_killer) {
@@ -425,8 +427,8 @@ static int plan_block_weight(struct build *b, const struct spec_resources *r)
 	for (size_t i = 0; i < r->n_blkio_weight_devices; i++) {
 		const struct spec_weight_device *d = &r->blkio_weight_devices[i];
 		const char *json = arena_printf(b->arena, BLOCK "weightDevice[%zu]", i);
-		const char *device = arena_printf(b->arena, "%" PRId64 ":%" PRId64 " ", d->major,
-						  d->minor);
+		const char *device =
+			arena_printf(b->arena, "%" PRId64 ":%" PRId64 " ", d->major, d->minor);
 
 		dir = place(b, "blkio", d->has_leaf_weight && d->leaf_weight ? NULL : "io", json,
 			    &v2);
@@ -608,8 +610,8 @@ static int unified_key(struct build *b, const char *key, const char *json)
 	if (strchr(key, '/'))
 		return err_set(b->err, EINVAL, "%s: must be a file name (no slashes)", json);
 	if (!dot || dot == key)
-		return err_set(b->err, EINVAL,
-			       "%s: must be in the form CONTROLLER.PARAMETER", json);
+		return err_set(b->err, EINVAL, "%s: must be in the form CONTROLLER.PARAMETER",
+			       json);
 	controller = arena_strndup(b->arena, key, (size_t)(dot - key));
 	dir = plan_cgroup_dir_find(b->plan, "");
 	if (str_eq(controller, "cgroup") && dir >= 0)
@@ -626,8 +628,7 @@ static int plan_unified(struct build *b, const struct spec_resources *r)
 {
 	for (size_t i = 0; i < r->unified.n; i++) {
 		const char *key = r->unified.v[i].key, *value = r->unified.v[i].value;
-		const char *json =
-			arena_printf(b->arena, "linux.resources.unified[\"%s\"]", key);
+		const char *json = arena_printf(b->arena, "linux.resources.unified[\"%s\"]", key);
 		int dir = unified_key(b, key, json);
 
 		if (dir < 0)
@@ -646,9 +647,8 @@ int plan_cgroup_resources(struct arena *arena, const struct spec_resources *reso
 			  struct plan_cgroup *plan, struct err *err)
 {
 	static int (*const parts[])(struct build *, const struct spec_resources *) = {
-		plan_memory,	     plan_cpu,	   plan_pids,	 plan_block_weight,
-		plan_block_throttle, plan_hugetlb, plan_network, plan_rdma,
-		plan_unified,
+		plan_memory,  plan_cpu,     plan_pids, plan_block_weight, plan_block_throttle,
+		plan_hugetlb, plan_network, plan_rdma, plan_unified,
 	};
 	struct build b = { .arena = arena, .plan = plan, .err = err };
 

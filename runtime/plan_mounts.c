@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
-#include <sys/sysmacros.h>
 
 #include "common/log.h"
 #include "common/path.h"
@@ -286,6 +285,20 @@ static int build_mount(struct build *b, size_t i, struct plan_mount *m, struct e
 	return 0;
 }
 
+/* Read-only is the last thing that happens to a root: mount points are made in it before. */
+static void set_root_mount(struct build *b, struct plan_mount *m)
+{
+	struct plan_mount *root = ARENA_NEW(b->arena, struct plan_mount);
+
+	*root = *m;
+	*m = (struct plan_mount){ 0 };
+	if ((root->attr_set & MOUNT_ATTR_RDONLY) && !root->sb_flags) {
+		root->attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		b->plan->rootfs_readonly = true;
+	}
+	b->plan->root_mount = root;
+}
+
 static int build_mounts(struct build *b, struct err *err)
 {
 	struct plan_mounts *plan = b->plan;
@@ -304,89 +317,12 @@ static int build_mounts(struct build *b, struct err *err)
 					       "%s: a mount on \"/\" must be the first one, and an "
 					       "overlay, a block file system or a bind",
 					       m->json_path);
-			plan->root_mount = ARENA_NEW(b->arena, struct plan_mount);
-			*(struct plan_mount *)plan->root_mount = *m;
-			*m = (struct plan_mount){ 0 };
+			set_root_mount(b, m);
 			continue;
 		}
 		if (str_eq(m->destination, "/dev") && m->kind == PLAN_MOUNT_BIND)
 			plan->setup_dev = false;
 		plan->n_mounts++;
-	}
-	return 0;
-}
-
-/* ---- devices ---- */
-
-static const struct plan_device default_devices[] = {
-	{ "/dev/null", 'c', 1, 3, 0666, 0, 0, true },
-	{ "/dev/zero", 'c', 1, 5, 0666, 0, 0, true },
-	{ "/dev/full", 'c', 1, 7, 0666, 0, 0, true },
-	{ "/dev/random", 'c', 1, 8, 0666, 0, 0, true },
-	{ "/dev/urandom", 'c', 1, 9, 0666, 0, 0, true },
-	{ "/dev/tty", 'c', 5, 0, 0666, 0, 0, true },
-};
-
-static int add_device(struct build *b, size_t i, struct err *err)
-{
-	const struct spec_device *in = &b->spec->linux_.devices[i];
-	struct plan_device *d = &b->plan->devices[b->plan->n_devices];
-
-	if (in->path[0] != '/')
-		return err_set(err, EINVAL, "linux.devices[%zu].path: \"%s\" is not absolute", i,
-			       in->path);
-	*d = (struct plan_device){
-		.type = in->type == 'u' ? 'c' : in->type,
-		.mode = in->has_file_mode ? in->file_mode & 07777 : 0666,
-		.uid = in->has_uid ? in->uid : 0,
-		.gid = in->has_gid ? in->gid : 0,
-	};
-	d->path = clean(b->arena, "", in->path);
-	if (!d->path || str_eq(d->path, "/"))
-		return err_set(err, EINVAL,
-			       "linux.devices[%zu].path: \"%s\" is no place for a node", i,
-			       in->path);
-	if (d->type != 'p') {
-		if (in->major < 0 || in->minor < 0 || in->major > 0xfff || in->minor > 0xfffff)
-			return err_set(err, ERANGE,
-				       "linux.devices[%zu]: no device has the number %lld:%lld", i,
-				       (long long)in->major, (long long)in->minor);
-		d->major = (unsigned int)in->major;
-		d->minor = (unsigned int)in->minor;
-	}
-	for (size_t j = 0; j < b->plan->n_devices; j++) {
-		if (str_eq(b->plan->devices[j].path, d->path))
-			return err_set(err, EINVAL,
-				       "linux.devices[%zu].path: \"%s\" is there twice", i,
-				       d->path);
-	}
-	b->plan->n_devices++;
-	return 0;
-}
-
-static int build_devices(struct build *b, struct err *err)
-{
-	struct plan_mounts *plan = b->plan;
-	size_t n = b->spec->linux_.n_devices, configured;
-
-	plan->bind_devices = plan->new_user_ns || b->host->in_user_ns;
-	plan->devices = ARENA_ARRAY(b->arena, n + ARRAY_COUNT(default_devices), struct plan_device);
-	if (!plan->setup_dev)
-		return 0; /* the host's /dev has its own nodes */
-	for (size_t i = 0; i < n; i++) {
-		int r = add_device(b, i, err);
-
-		if (r < 0)
-			return r;
-	}
-	configured = plan->n_devices;
-	for (size_t i = 0; i < ARRAY_COUNT(default_devices); i++) {
-		bool given = false;
-
-		for (size_t j = 0; j < configured; j++)
-			given |= str_eq(plan->devices[j].path, default_devices[i].path);
-		if (!given)
-			plan->devices[plan->n_devices++] = default_devices[i];
 	}
 	return 0;
 }
@@ -495,7 +431,7 @@ int plan_mounts_build(struct arena *arena, const struct spec *spec, const struct
 	if (r >= 0)
 		r = build_mounts(&b, err);
 	if (r >= 0)
-		r = build_devices(&b, err);
+		r = plan_devices_build(arena, spec, host, plan, err);
 	if (r >= 0)
 		r = copy_paths(&b, &spec->linux_.masked_paths, &plan->masked_paths, "maskedPaths",
 			       err);

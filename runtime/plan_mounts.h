@@ -88,6 +88,11 @@ struct mount_words {
 /* Applies one option word. False if it is not a known one (then it is fs data). */
 bool mount_option_apply(struct plan_mount *m, struct mount_words *words, const char *word);
 
+/* linux.devices and the default ones into plan->devices (plan_devices.c). */
+MUST_CHECK int plan_devices_build(struct arena *arena, const struct spec *spec,
+				  const struct host *host, struct plan_mounts *plan,
+				  struct err *err);
+
 /* Checks and translates linux.sysctl into plan->sysctl (plan_sysctl.c). */
 MUST_CHECK int plan_sysctl_build(struct arena *arena, const struct spec *spec,
 				 struct plan_mounts *plan, struct err *err);

@@ -11,8 +11,8 @@ static const struct ns_word {
 	uint64_t flag;
 	const char *name;
 } ns_words[] = {
-	{ CLONE_NEWUSER, "user" },     { CLONE_NEWPID, "pid" }, { CLONE_NEWNET, "net" },
-	{ CLONE_NEWIPC, "ipc" },       { CLONE_NEWUTS, "uts" }, { CLONE_NEWNS, "mnt" },
+	{ CLONE_NEWUSER, "user" },     { CLONE_NEWPID, "pid" },   { CLONE_NEWNET, "net" },
+	{ CLONE_NEWIPC, "ipc" },       { CLONE_NEWUTS, "uts" },   { CLONE_NEWNS, "mnt" },
 	{ CLONE_NEWCGROUP, "cgroup" }, { CLONE_NEWTIME, "time" },
 };
 
@@ -54,71 +54,24 @@ static int add_maps(const struct plan_input *in, struct plan_ns *ns, struct err 
 
 	ns->uid_maps = l->uid_maps;
 	ns->gid_maps = l->gid_maps;
+	/* spec_check has seen that maps and namespace go together. */
 	if (!ns->user) {
-		if (l->uid_maps.n || l->gid_maps.n)
-			return err_set(err, EINVAL,
-				       "linux.uidMappings: user namespace mappings specified, but "
-				       "user namespace isn't enabled in the config");
 		if (in->host->euid != 0)
-			return err_set(err, EPERM,
-				       "rootless container requires user namespaces");
+			return err_set(err, EPERM, "rootless container requires user namespaces");
 		ns->root_mapped = true;
 		return 0;
 	}
-	if ((ns->make & CLONE_NEWUSER) && l->uid_maps.n == 0)
-		return err_set(err, EINVAL,
-			       "linux.uidMappings: user namespaces enabled, but no uid mappings "
-			       "found");
-	if ((ns->make & CLONE_NEWUSER) && l->gid_maps.n == 0)
-		return err_set(err, EINVAL,
-			       "linux.gidMappings: user namespaces enabled, but no gid mappings "
-			       "found");
 	ns->root_uid = idmap_to_host(&l->uid_maps, 0);
 	ns->root_gid = idmap_to_host(&l->gid_maps, 0);
 	/* Joined without mappings in the config: every tool maps root; nothing else to go by. */
-	ns->root_mapped = l->uid_maps.n == 0 ||
-			  (ns->root_uid != UINT32_MAX && ns->root_gid != UINT32_MAX);
+	ns->root_mapped =
+		l->uid_maps.n == 0 || (ns->root_uid != UINT32_MAX && ns->root_gid != UINT32_MAX);
 	return 0;
 }
 
-static int add_names(const struct plan_input *in, struct plan_ns *ns, struct err *err)
+static const char *not_empty(const char *s)
 {
-	const struct spec *spec = in->spec;
-
-	if (spec->hostname && *spec->hostname) {
-		if (!(ns->enter & CLONE_NEWUTS))
-			return err_set(err, EINVAL,
-				       "hostname: unable to set hostname without a private UTS "
-				       "namespace");
-		ns->hostname = spec->hostname;
-	}
-	if (spec->domainname && *spec->domainname) {
-		if (!(ns->enter & CLONE_NEWUTS))
-			return err_set(err, EINVAL,
-				       "domainname: unable to set domainname without a private UTS "
-				       "namespace");
-		ns->domainname = spec->domainname;
-	}
-	return 0;
-}
-
-static int add_offsets(const struct plan_input *in, struct plan_ns *ns, struct err *err)
-{
-	const struct spec_linux *l = &in->spec->linux_;
-
-	ns->monotonic = l->monotonic;
-	ns->boottime = l->boottime;
-	if (!l->monotonic.given && !l->boottime.given)
-		return 0;
-	if (!(ns->enter & CLONE_NEWTIME))
-		return err_set(err, EINVAL,
-			       "linux.timeOffsets: time namespace offsets specified, but time "
-			       "namespace isn't enabled in the config");
-	if (!(ns->make & CLONE_NEWTIME))
-		return err_set(err, EINVAL,
-			       "linux.timeOffsets: time namespace offsets specified, but the time "
-			       "namespace is an existing one");
-	return 0;
+	return s && *s ? s : NULL;
 }
 
 int plan_ns_build(UNUSED struct arena *arena, const struct plan_input *in, struct plan_ns *ret,
@@ -129,16 +82,17 @@ int plan_ns_build(UNUSED struct arena *arena, const struct plan_input *in, struc
 
 	if (r >= 0)
 		r = add_maps(in, &ns, err);
-	if (r >= 0 && in->kind != PLAN_EXEC)
-		r = add_names(in, &ns, err);
-	if (r >= 0 && in->kind != PLAN_EXEC)
-		r = add_offsets(in, &ns, err);
 	if (r < 0)
 		return r;
 	if (in->kind == PLAN_EXEC) {
 		/* Everything exists already: it is entered through init, whatever made it. */
 		ns.make = 0;
 		ns.n_joins = 0;
+	} else {
+		ns.hostname = not_empty(in->spec->hostname);
+		ns.domainname = not_empty(in->spec->domainname);
+		ns.monotonic = in->spec->linux_.monotonic;
+		ns.boottime = in->spec->linux_.boottime;
 	}
 	*ret = ns;
 	return 0;

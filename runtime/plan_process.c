@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 
@@ -28,7 +29,7 @@ static void caps_limit(uint64_t *set, uint64_t allowed, uint64_t *lost)
 	*set &= allowed;
 }
 
-static void warn_lost_caps(uint64_t lost)
+static void warn_lost_caps(const char *where, uint64_t lost)
 {
 	CLEANUP_STR struct str names = { 0 };
 
@@ -46,7 +47,8 @@ static void warn_lost_caps(uint64_t lost)
 			str_addf(&names, "%d", cap);
 	}
 	/* OCI: unknown or ungrantable capabilities are a warning, the process goes on. */
-	log_warning("process.capabilities: cannot be granted, ignored: %s", names.data);
+	if (lost)
+		log_warning("%s: cannot be granted, ignored: %s", where, names.data);
 }
 
 static void plan_caps(struct plan_creds *creds, const struct spec *spec,
@@ -56,7 +58,7 @@ static void plan_caps(struct plan_creds *creds, const struct spec *spec,
 	uint64_t grantable = spec_namespace(spec, CLONE_NEWUSER)
 				     ? known_caps(host)
 				     : host->own_caps & known_caps(host);
-	uint64_t lost = 0;
+	uint64_t lost = 0, lost_ambient = 0;
 
 	if (!asked->given)
 		return;
@@ -71,9 +73,10 @@ static void plan_caps(struct plan_creds *creds, const struct spec *spec,
 	 * of capabilities" and the rules of capset. */
 	caps_limit(&creds->effective, creds->permitted, &lost);
 	caps_limit(&creds->inheritable, creds->bounding, &lost);
-	caps_limit(&creds->ambient, creds->permitted & creds->inheritable, &lost);
-	if (lost)
-		warn_lost_caps(lost);
+	caps_limit(&creds->ambient, creds->permitted & creds->inheritable, &lost_ambient);
+	warn_lost_caps("process.capabilities", lost);
+	/* Apart: buildah asks for ambient ones that are not inheritable; the other sets have them. */
+	warn_lost_caps("process.capabilities.ambient", lost_ambient & ~lost);
 }
 
 static int plan_creds(struct arena *arena, struct plan_creds *creds, const struct spec *spec,
@@ -242,6 +245,7 @@ int plan_process_build(struct arena *arena, const struct spec *spec,
 	plan->cwd = process->cwd;
 	plan->rlimits = process->rlimits;
 	plan->n_rlimits = process->n_rlimits;
+	plan->rlimits_by_init = !(host->own_caps >> CAP_SYS_RESOURCE & 1);
 	plan->has_oom_score_adj = process->has_oom_score_adj;
 	plan->oom_score_adj = process->oom_score_adj;
 	plan->scheduler = process->scheduler;
@@ -323,6 +327,8 @@ void plan_process_print(const struct plan_process *plan, struct str *out)
 	for (size_t i = 0; i < plan->n_rlimits; i++)
 		str_addf(out, "  rlimit %s soft %" PRIu64 " hard %" PRIu64 "\n",
 			 plan->rlimits[i].type, plan->rlimits[i].soft, plan->rlimits[i].hard);
+	if (plan->n_rlimits && plan->rlimits_by_init)
+		str_add(out, "  rlimits by init\n");
 	if (plan->has_oom_score_adj)
 		str_addf(out, "  oom_score_adj %d\n", plan->oom_score_adj);
 	print_scheduling(plan, out);

@@ -44,6 +44,9 @@ struct plan_process {
 	struct plan_lsm lsm;
 	const struct spec_rlimit *rlimits;
 	size_t n_rlimits;
+	/* Without CAP_SYS_RESOURCE the parent may not change the limits of a process of another uid;
+	 * init then lowers its own before it changes its ids (nobody could raise them). */
+	bool rlimits_by_init;
 	bool has_oom_score_adj;
 	int oom_score_adj;
 	struct spec_scheduler scheduler;

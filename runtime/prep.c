@@ -54,8 +54,8 @@ static int open_sockets(const struct plan *plan, const struct prep_request *req,
 			return prep->pidfd_sock;
 	}
 	if (prep->seccomp.notify && seccomp && seccomp->listener_path) {
-		prep->seccomp_sock = tty_connect(seccomp->listener_path,
-						 "linux.seccomp.listenerPath", err);
+		prep->seccomp_sock =
+			tty_connect(seccomp->listener_path, "linux.seccomp.listenerPath", err);
 		if (prep->seccomp_sock < 0)
 			return prep->seccomp_sock;
 	}

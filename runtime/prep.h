@@ -22,7 +22,7 @@ struct prep {
 	struct fifos fifos;
 	int console_sock, pidfd_sock, seccomp_sock;
 	int stdio_child[3], stdio_parent[3]; /* pipes of a foreground process; -EBADF: inherit */
-	bool helper;			     /* init is cloned by the join helper */
+	bool helper;                         /* init is cloned by the join helper */
 };
 
 void prep_init(struct prep *prep);

@@ -23,6 +23,8 @@
 
 int rlimits_apply(const struct plan_process *plan, pid_t pid, struct err *err)
 {
+	if (plan->rlimits_by_init != (pid == 0))
+		return 0;
 	for (size_t i = 0; i < plan->n_rlimits; i++) {
 		const struct spec_rlimit *limit = &plan->rlimits[i];
 		/* The kernel's rlimit64, whatever off_t is: RLIM64_INFINITY is all ones. */

@@ -9,11 +9,11 @@
 #include "common/err.h"
 #include "runtime/plan_process.h"
 
-/* pid 0 is the caller in all of these. Limits of another process of another uid need
- * CAP_SYS_RESOURCE over it: without that right they must be set while init still has the parent's
- * ids (before creds_apply), and lowering is all that is possible.
- * Parent. "error setting rlimit type 7: operation not permitted" as runc. */
+/* Called by both: by the parent with init's pid, and by init (pid 0) before creds_apply; the plan
+ * says which of them does it, the other call does nothing.
+ * "error setting rlimit type 7: operation not permitted" as runc. */
 MUST_CHECK int rlimits_apply(const struct plan_process *plan, pid_t pid, struct err *err);
+/* Parent. pid 0 is the caller. */
 MUST_CHECK int oom_score_adj_apply(const struct plan_process *plan, pid_t pid, struct err *err);
 MUST_CHECK int sched_apply(const struct plan_process *plan, pid_t pid, struct err *err);
 /* Init. proc_fd: its verified procfs. */

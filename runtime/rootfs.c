@@ -56,7 +56,7 @@ static int make_parent_private(const char *rootfs, struct err *err)
 	}
 }
 
-static int attach_overlay(struct rootfs *r, const struct rootfs_place *place, struct err *err)
+static int attach_root_mount(struct rootfs *r, struct rootfs_place *place, struct err *err)
 {
 	const struct plan_mount *m = r->plan->root_mount;
 	struct rootfs_source *source = &r->prep->root;
@@ -67,12 +67,13 @@ static int attach_overlay(struct rootfs *r, const struct rootfs_place *place, st
 		userxattr &= !str_eq(m->fs_options.v[i], "userxattr");
 	if (source->state != ROOTFS_PREP_NONE)
 		rc = rootfs_attach_source(r, m, source, place, err);
-	if (m->kind == PLAN_MOUNT_HOST_FS && rc == -ENOSYS) {
-		rc = rootfs_attach_fs(r, m, userxattr ? "userxattr" : NULL, place, &fd, err);
-		if (rc >= 0) {
-			fd_close(source->fd);
+	if (m->kind == PLAN_MOUNT_HOST_FS && mount_call_missing(rc)) {
+		mount_forget(err);
+		source->fd = fd_close(source->fd); /* an upper directory is in use once only */
+		place->extra = userxattr ? "userxattr" : NULL;
+		rc = rootfs_attach_fs(r, m, place, &fd, err);
+		if (rc >= 0)
 			source->fd = fd;
-		}
 	}
 	return rc < 0 ? mount_wrap(err, m) : 0;
 }
@@ -95,10 +96,10 @@ int rootfs_attach_root(struct rootfs *r, struct err *err)
 	target = fd_open(r->plan->rootfs, O_PATH | O_DIRECTORY, 0);
 	if (target < 0)
 		return err_sysn(err, target, "invalid rootfs: open %s", r->plan->rootfs);
-	struct rootfs_place place = { target, -EBADF, r->plan->rootfs };
+	struct rootfs_place place = { target, -EBADF, r->plan->rootfs, NULL };
 
 	if (r->plan->root_mount)
-		rc = attach_overlay(r, &place, err);
+		rc = attach_root_mount(r, &place, err);
 	else
 		rc = rootfs_attach_source(r, &bind, &r->prep->root, &place, err);
 	if (rc < 0)
@@ -136,8 +137,7 @@ int rootfs_open_proc(struct rootfs *r, struct err *err)
 	}
 	/* No right to a procfs of our own (no new pid namespace in a user namespace), or no call: the
 	 * host's is still at /proc. */
-	if (err)
-		*err = (struct err){ 0 };
+	mount_forget(err);
 	fd = fd_open("/proc", O_PATH | O_DIRECTORY, 0);
 	if (fd < 0)
 		return err_sysn(err, fd, "open \"/proc\"");

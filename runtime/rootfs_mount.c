@@ -71,6 +71,12 @@ static int reopen(const struct rootfs_place *place)
 	return path_open_in_root(place->root_fd, place->path, O_PATH);
 }
 
+/* move_mount says EINVAL where mount(2) said ENOTDIR, which callers know. */
+static int wrong_kind(int rc, int source_fd, int target_fd)
+{
+	return rc == -EINVAL && path_is_dir(source_fd) != path_is_dir(target_fd) ? -ENOTDIR : rc;
+}
+
 static void keep_fd(struct rootfs_source *source, int fd)
 {
 	fd_close(source->fd);
@@ -78,63 +84,59 @@ static void keep_fd(struct rootfs_source *source, int fd)
 	source->state = ROOTFS_PREP_TREE;
 }
 
-/* O_PATH of the source in our own mount namespace, proved to be what the parent looked at. */
-static int open_own(const struct plan_mount *m, const struct rootfs_source *source, struct err *err)
+/* Replaces the parent's descriptor by one of the same file in our own mount namespace. */
+static int open_own(const struct plan_mount *m, struct rootfs_source *source, struct err *err)
 {
 	CLEANUP_FD int fd = -EBADF;
 
-	if (source->state == ROOTFS_PREP_OPEN) {
-		fd = fd_dup(source->fd);
-		return fd < 0 ? err_sysn(err, fd, "dup") : fd_take(&fd);
-	}
+	if (source->state == ROOTFS_PREP_OPEN)
+		return 0;
 	fd = fd_open(m->source, O_PATH, 0);
 	if (fd < 0)
 		return err_sysn(err, fd, "open \"%s\"", m->source);
 	if (!mount_same_file(fd, source->fd))
 		return err_set(err, ESTALE, "\"%s\" was exchanged since it was looked at",
 			       m->source);
-	return fd_take(&fd);
+	fd_close(source->fd);
+	*source = (struct rootfs_source){ fd_take(&fd), ROOTFS_PREP_OPEN };
+	return 0;
 }
 
-static void open_source(const struct plan_mount *m, struct rootfs_source *source)
+static void open_early(const struct plan_mount *m, struct rootfs_source *source)
 {
-	int fd;
-
-	if (source->state != ROOTFS_PREP_PIN && source->state != ROOTFS_PREP_LOCKED)
-		return;
-	fd = open_own(m, source, NULL);
-	if (fd >= 0) {
-		fd_close(source->fd);
-		*source = (struct rootfs_source){ fd, ROOTFS_PREP_OPEN };
-	} else if (source->state == ROOTFS_PREP_LOCKED) {
-		/* Out of reach for us: the parent's clone is what there is. */
-		source->state = ROOTFS_PREP_TREE;
-	}
+	if (source->state == ROOTFS_PREP_PIN)
+		(void)!open_own(m, source, NULL); /* told where it is used */
+	else if (source->state == ROOTFS_PREP_LOCKED && open_own(m, source, NULL) < 0)
+		source->state = ROOTFS_PREP_TREE; /* out of our reach: the parent's clone it is */
 }
 
 int rootfs_open_sources(struct rootfs *r, struct err *err UNUSED)
 {
+	struct plan_mount root = mount_root_bind(r->plan);
+
 	if (!r->plan->new_user_ns)
 		return 0;
+	if (!r->plan->root_mount && r->plan->new_mount_ns)
+		open_early(&root, &r->prep->root);
 	for (size_t i = 0; i < r->plan->n_mounts; i++) {
 		if (r->plan->mounts[i].kind == PLAN_MOUNT_BIND)
-			open_source(&r->plan->mounts[i], &r->prep->mounts[i]);
+			open_early(&r->plan->mounts[i], &r->prep->mounts[i]);
 	}
 	return 0;
 }
 
 static int bind_old(struct rootfs *r, const struct plan_mount *m, struct rootfs_source *source,
-		    const struct rootfs_place *place, int pinned, struct err *err)
+		    const struct rootfs_place *place, struct err *err)
 {
 	CLEANUP_FD int fd = -EBADF;
-	int rc = mount_old_bind(rootfs_old_dir(r), pinned, place->target_fd, m->recursive);
+	int rc = mount_old_bind(rootfs_old_dir(r), source->fd, place->target_fd, m->recursive);
 
 	if (rc < 0)
 		return err_sysn(err, rc, "bind mount");
 	fd = reopen(place);
 	if (fd < 0)
 		return err_sysn(err, fd, "open the new mount");
-	if (!mount_same_file(fd, pinned))
+	if (!mount_same_file(fd, source->fd))
 		return err_set(err, ESTALE, "the target was exchanged while it was mounted on");
 	rc = mount_apply_attached(fd, m, mount_base_propagation(r->plan), rootfs_old_dir(r), err);
 	if (rc < 0)
@@ -143,34 +145,29 @@ static int bind_old(struct rootfs *r, const struct plan_mount *m, struct rootfs_
 	return 0;
 }
 
-/* The parent could only pin the source: find it by its path in our own mount namespace. */
+/* The parent could only pin the source: clone it in our own mount namespace. */
 static int attach_by_path(struct rootfs *r, const struct plan_mount *m,
 			  struct rootfs_source *source, const struct rootfs_place *place,
 			  struct err *err)
 {
-	CLEANUP_FD int pinned = -EBADF, tree = -EBADF;
-	int rc;
+	CLEANUP_FD int tree = -EBADF;
+	int rc = open_own(m, source, err);
 
-	pinned = open_own(m, source, err);
-	if (pinned < 0)
-		return pinned;
-	tree = mount_clone(pinned, "", m->recursive);
-	if (tree >= 0) {
-		rc = mount_attach(tree, place->target_fd);
-		if (rc == 0)
-			rc = mount_apply_attached(tree, m, mount_base_propagation(r->plan),
-						  rootfs_old_dir(r), err);
-		else if (!mount_call_missing(rc))
-			rc = err_sysn(err, rc, "attach");
-		else
-			return bind_old(r, m, source, place, pinned, err);
-		if (rc == 0)
-			keep_fd(source, fd_take(&tree));
+	if (rc < 0)
 		return rc;
-	}
-	if (!mount_call_missing(tree))
+	tree = mount_clone(source->fd, "", m->recursive);
+	if (tree < 0 && !mount_call_missing(tree))
 		return err_sysn(err, tree, "clone \"%s\"", m->source);
-	return bind_old(r, m, source, place, pinned, err);
+	rc = tree < 0 ? tree : mount_attach(tree, place->target_fd);
+	if (mount_call_missing(rc))
+		return bind_old(r, m, source, place, err);
+	if (rc < 0)
+		return err_sysn(err, wrong_kind(rc, tree, place->target_fd), "attach");
+	rc = mount_apply_attached(tree, m, mount_base_propagation(r->plan), rootfs_old_dir(r), err);
+	if (rc < 0)
+		return rc;
+	keep_fd(source, fd_take(&tree));
+	return 0;
 }
 
 int rootfs_attach_source(struct rootfs *r, const struct plan_mount *m, struct rootfs_source *source,
@@ -179,7 +176,7 @@ int rootfs_attach_source(struct rootfs *r, const struct plan_mount *m, struct ro
 	int rc;
 
 	if (source->state == ROOTFS_PREP_LOCKED)
-		open_source(m, source);
+		open_early(m, source);
 	if (source->state != ROOTFS_PREP_PIN && source->state != ROOTFS_PREP_OPEN) {
 		rc = mount_attach(source->fd, place->target_fd);
 		if (rc == 0 && source->state == ROOTFS_PREP_BARE)
@@ -187,9 +184,7 @@ int rootfs_attach_source(struct rootfs *r, const struct plan_mount *m, struct ro
 						    rootfs_old_dir(r), err);
 		if (rc == 0)
 			return 0;
-		/* move_mount says EINVAL where mount(2) said ENOTDIR, which callers know. */
-		if (rc == -EINVAL && path_is_dir(source->fd) != path_is_dir(place->target_fd))
-			rc = -ENOTDIR;
+		rc = wrong_kind(rc, source->fd, place->target_fd);
 		if (!mount_call_missing(rc) || m->kind != PLAN_MOUNT_BIND || m->idmap)
 			return err_sysn(err, rc, "attach");
 	}
@@ -198,12 +193,13 @@ int rootfs_attach_source(struct rootfs *r, const struct plan_mount *m, struct ro
 
 /* ---- file systems made by init ---- */
 
-static int fs_old(struct rootfs *r, const struct plan_mount *m, const struct mount_fs *fs,
-		  const struct rootfs_place *place, int *ret_fd, struct err *err)
+static int fs_old(struct rootfs *r, const struct plan_mount *m, const struct rootfs_place *place,
+		  int *ret_fd, struct err *err)
 {
+	struct mount_fs fs = mount_fs_of(m, place->extra);
 	CLEANUP_FD int fd = -EBADF;
 	struct stat below, above;
-	int rc = mount_old_fs(fs, rootfs_old_dir(r), place->target_fd, err);
+	int rc = mount_old_fs(&fs, rootfs_old_dir(r), place->target_fd, err);
 
 	if (rc < 0)
 		return rc;
@@ -240,32 +236,34 @@ static int finish_fs(struct rootfs *r, const struct plan_mount *m, int fd,
 		if (rc < 0)
 			return rc;
 	}
-	rc = mount_attach(fd, place->target_fd);
+	rc = wrong_kind(mount_attach(fd, place->target_fd), fd, place->target_fd);
 	if (rc < 0)
 		return err_sysn(err, rc, "attach");
 	return m->propagation ? mount_apply_attached(fd, &only, 0, rootfs_old_dir(r), err) : 0;
 }
 
-int rootfs_attach_fs(struct rootfs *r, const struct plan_mount *m, const char *extra,
-		     const struct rootfs_place *place, int *ret_fd, struct err *err)
+int rootfs_attach_fs(struct rootfs *r, const struct plan_mount *m, const struct rootfs_place *place,
+		     int *ret_fd, struct err *err)
 {
 	CLEANUP_FD int fd = -EBADF;
-	struct mount_fs fs = mount_fs_of(m, extra);
+	struct mount_fs fs = mount_fs_of(m, place->extra);
 	int rc;
 
 	if (mount_fs_needs_old(&fs))
-		return fs_old(r, m, &fs, place, ret_fd, err);
+		return fs_old(r, m, place, ret_fd, err);
 	fd = mount_fs_make(&fs, err);
 	if (mount_call_missing(fd)) {
-		if (err)
-			*err = (struct err){ 0 };
-		return fs_old(r, m, &fs, place, ret_fd, err);
+		mount_forget(err);
+		return fs_old(r, m, place, ret_fd, err);
 	}
 	if (fd < 0)
 		return fd;
 	rc = finish_fs(r, m, fd, place, err);
-	if (rc < 0 && mount_call_missing(rc) && !m->tmpcopyup)
-		return fs_old(r, m, &fs, place, ret_fd, err);
+	if (mount_call_missing(rc)) {
+		mount_forget(err);
+		fd = fd_close(fd);
+		return fs_old(r, m, place, ret_fd, err);
+	}
 	if (rc < 0)
 		return rc;
 	*ret_fd = fd_take(&fd);
@@ -292,9 +290,9 @@ static int hide_sysfs_cgroups(struct rootfs *r, const struct plan_mount *m, stru
 		return 0;
 	if (target < 0)
 		return err_sysn(err, target, "open \"%s\"", path);
-	struct rootfs_place place = { target, r->root_fd, path };
+	struct rootfs_place place = { target, r->root_fd, path, "mode=755" };
 
-	return rootfs_attach_fs(r, &empty, "mode=755", &place, &fd, err);
+	return rootfs_attach_fs(r, &empty, &place, &fd, err);
 }
 
 /* In a user namespace that does not own the network namespace sysfs cannot be mounted: show the
@@ -387,11 +385,13 @@ static int mount_fs_in_init(struct rootfs *r, const struct plan_mount *m,
 		return 0;
 	}
 	extra = extra_option(r, m, target, existed, buf);
-	struct rootfs_place place = { target, r->root_fd, m->destination };
+	struct rootfs_place place = { target, r->root_fd, m->destination, extra };
 
-	rc = rootfs_attach_fs(r, m, extra, &place, &fd, err);
-	if (rc == -EPERM && str_eq(m->type, "sysfs") && r->plan->new_user_ns)
+	rc = rootfs_attach_fs(r, m, &place, &fd, err);
+	if (rc == -EPERM && str_eq(m->type, "sysfs") && r->plan->new_user_ns) {
+		mount_forget(err);
 		rc = bind_sysfs(r, m, &place, &fd, err);
+	}
 	if (rc >= 0 && r->plan->mount_label && str_eq(m->type, "mqueue"))
 		rc = label_mqueue(r, fd, err);
 	if (rc < 0) {
@@ -414,7 +414,8 @@ static int mount_source(struct rootfs *r, const struct plan_mount *m, struct roo
 	if (target < 0)
 		return target;
 	return rootfs_attach_source(
-		r, m, source, &(struct rootfs_place){ target, r->root_fd, m->destination }, err);
+		r, m, source, &(struct rootfs_place){ target, r->root_fd, m->destination, NULL },
+		err);
 }
 
 static int mount_again(struct rootfs *r, const struct plan_mount *m, struct err *err)
@@ -462,7 +463,13 @@ static int mount_one(struct rootfs *r, size_t i, struct err *err)
 	case PLAN_MOUNT_HOST_FS:
 		if (source->state != ROOTFS_PREP_NONE)
 			rc = mount_source(r, m, source, err);
-		if (source->state == ROOTFS_PREP_NONE || rc == -ENOSYS)
+		/* Made, but move_mount is missing: once more, with the old call. An overlay's upper
+		 * directory can be in use once only. */
+		if (mount_call_missing(rc)) {
+			mount_forget(err);
+			source->fd = fd_close(source->fd);
+		}
+		if (source->state == ROOTFS_PREP_NONE || mount_call_missing(rc))
 			rc = mount_fs_in_init(r, m, source, err);
 		break;
 	case PLAN_MOUNT_INIT_FS:

@@ -14,6 +14,7 @@ struct rootfs_place {
 	int target_fd;
 	int root_fd; /* `path` is below it; < 0: a path of the host's view */
 	const char *path;
+	const char *extra; /* one file-system option more, or NULL (rootfs_attach_fs) */
 };
 
 /* old_dir of mount.h: "/proc/self/fd" is the host's until pivot, ours afterwards. */
@@ -28,9 +29,9 @@ MUST_CHECK int rootfs_attach_source(struct rootfs *r, const struct plan_mount *m
 				    struct rootfs_source *source, const struct rootfs_place *place,
 				    struct err *err);
 
-/* Makes a file-system mount in init and attaches it. from_fd >= 0: its content is copied in first
- * (tmpcopyup). *ret_fd is the attached mount, the caller's. */
-MUST_CHECK int rootfs_attach_fs(struct rootfs *r, const struct plan_mount *m, const char *extra,
+/* Makes a file-system mount in init and attaches it. tmpcopyup: the target's content is copied in
+ * first. *ret_fd is the attached mount, the caller's. */
+MUST_CHECK int rootfs_attach_fs(struct rootfs *r, const struct plan_mount *m,
 				const struct rootfs_place *place, int *ret_fd, struct err *err);
 
 /* Opens (creates) the target of a mount below the root and refuses what it must not be.

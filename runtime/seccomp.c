@@ -16,7 +16,7 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
-#include "runtime/seccomp_parts.h"
+#include "runtime/seccomp_internal.h"
 
 /* Not in the headers of older distributions. */
 #ifndef SECCOMP_FILTER_FLAG_TSYNC_ESRCH /* Linux 5.7 */

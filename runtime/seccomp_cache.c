@@ -15,7 +15,7 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/log.h"
-#include "runtime/seccomp_parts.h"
+#include "runtime/seccomp_internal.h"
 
 /* Changed whenever seccomp.c or seccomp_front.c makes another program of the same profile. */
 #define COMPILER_VERSION 1

@@ -25,9 +25,10 @@
 #include <seccomp.h>
 #include <stddef.h>
 
-#include "runtime/seccomp_parts.h"
+#include "runtime/seccomp_internal.h"
 
-#define X32_BIT 0x40000000U /* __X32_SYSCALL_BIT; x32 shares x86_64's architecture otherwise */
+#define X32_BIT 0x40000000U  /* __X32_SYSCALL_BIT; x32 shares x86_64's architecture otherwise */
+#define ARM_BASE 0x000f0000U /* __ARM_NR_BASE: calls of ARM's own, above all others */
 #define JUMP_MAX 255
 #define LEAF_REUSE_MAX 200
 
@@ -48,8 +49,8 @@ struct front_arch {
 	uint32_t token; /* as in seccomp_data */
 	struct slot *slots;
 	size_t n_slots;
-	/* [0]: native numbers, [1]: x32; the newest named, -1: none */
-	int64_t newest[2];
+	uint32_t split;    /* where a second row of numbers begins, 0: there is one row */
+	int64_t newest[2]; /* the newest named in either row, -1: none */
 };
 
 /* A number that a family's member has besides being a sub-function. */
@@ -155,8 +156,16 @@ static size_t add_entries(const struct seccomp_front *front, size_t arch, const 
 	return n;
 }
 
-static size_t collect(const struct seccomp_front *front, const uint32_t *actions, size_t arch,
-		      struct entry *out, int64_t *newest)
+static void note_number(struct front_arch *arch, int nr)
+{
+	int row = arch->split && nr >= (int64_t)arch->split;
+
+	arch->newest[row] = MAX(arch->newest[row], (int64_t)nr);
+}
+
+/* What the rules say about archs.v[index], whose numbers are `arch`'s. */
+static size_t collect(const struct seccomp_front *front, const uint32_t *actions, size_t index,
+		      struct front_arch *arch, struct entry *out)
 {
 	const struct spec_seccomp *spec = front->spec;
 	size_t n = 0;
@@ -166,12 +175,10 @@ static size_t collect(const struct seccomp_front *front, const uint32_t *actions
 		struct entry entry = { .action = actions[i], .conditional = rule->n_args > 0 };
 
 		for (size_t k = 0; k < rule->names.n; k++) {
-			int nr = resolve(front, arch, rule->names.v[k]);
-
-			*newest = MAX(*newest, (int64_t)nr);
+			note_number(arch, resolve(front, index, rule->names.v[k]));
 			/* A rule that repeats the default is none (seccomp.c skips it too). */
 			if (entry.action != front->default_action)
-				n += add_entries(front, arch, rule->names.v[k], &entry, out + n);
+				n += add_entries(front, index, rule->names.v[k], &entry, out + n);
 		}
 	}
 	return n;
@@ -204,6 +211,10 @@ static struct front_arch *arch_of(struct seccomp_front *front, uint32_t token)
 		if (front->v[i].token == token)
 			return &front->v[i];
 	front->v[front->n] = (struct front_arch){ .token = token, .newest = { -1, -1 } };
+	if (token == SCMP_ARCH_X86_64)
+		front->v[front->n].split = X32_BIT;
+	if (token == SCMP_ARCH_ARM)
+		front->v[front->n].split = ARM_BASE;
 	return &front->v[front->n++];
 }
 
@@ -235,10 +246,10 @@ struct seccomp_front *seccomp_front_new(struct arena *arena, const struct spec_s
 		arch = arch_of(front, x32 ? (uint32_t)SCMP_ARCH_X86_64 : archs->v[i]);
 		if (x32)
 			continue; /* taken below, with x86_64 */
-		n = collect(front, actions, i, entries, &arch->newest[0]);
+		n = collect(front, actions, i, arch, entries);
 		for (size_t k = 0; archs->v[i] == SCMP_ARCH_X86_64 && k < archs->n; k++)
 			if (archs->v[k] == SCMP_ARCH_X32)
-				n += collect(front, actions, k, entries + n, &arch->newest[1]);
+				n += collect(front, actions, k, arch, entries + n);
 		make_slots(arena, arch, entries, n);
 	}
 	return front;
@@ -318,20 +329,18 @@ static size_t make_segments(const struct seccomp_front *front, const struct fron
 	const struct segment newer = { .fall = !front->enosys, .action = SCMP_ACT_ERRNO(ENOSYS) };
 	size_t n = 0, i = 0;
 
-	for (int x32 = 0; x32 < 2; x32++) {
-		struct segment s = { .start = x32 ? X32_BIT : 0, .fall = true };
+	for (int row = 0; row < (arch->split ? 2 : 1); row++) {
+		struct segment s = { .start = row ? arch->split : 0, .fall = true };
 
-		if (x32 && arch->token != SCMP_ARCH_X86_64)
-			break;
 		/* Nothing is named: the filter is not about these numbers. */
-		if (arch->newest[x32] < 0) {
+		if (arch->newest[row] < 0) {
 			add_segment(v, &n, s);
 			continue;
 		}
 		s = unnamed;
-		s.start = x32 ? X32_BIT : 0;
+		s.start = row ? arch->split : 0;
 		add_segment(v, &n, s);
-		for (; i < arch->n_slots && arch->slots[i].nr <= arch->newest[x32]; i++) {
+		for (; i < arch->n_slots && arch->slots[i].nr <= arch->newest[row]; i++) {
 			const struct slot *slot = &arch->slots[i];
 
 			add_segment(v, &n,
@@ -341,7 +350,7 @@ static size_t make_segments(const struct seccomp_front *front, const struct fron
 			add_segment(v, &n, s);
 		}
 		s = newer;
-		s.start = (uint32_t)arch->newest[x32] + 1;
+		s.start = (uint32_t)arch->newest[row] + 1;
 		add_segment(v, &n, s);
 	}
 	return n;

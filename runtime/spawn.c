@@ -73,7 +73,8 @@ int spawn_process(const struct spawn_args *args, struct spawned *ret, struct err
 		into = false;
 		pid = clone_new(args, false, &pidfd);
 	}
-	if (pid == -ENOSYS || pid == -EINVAL) {
+	/* EPERM: how older outer profiles refuse a call they do not know. */
+	if (pid == -ENOSYS || pid == -EINVAL || pid == -EPERM) {
 		into = false;
 		pid = clone_old(args->flags, args->sibling, &pidfd);
 	}

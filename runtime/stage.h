@@ -19,6 +19,9 @@
 #define WHEN_EXEC 2u
 #define WHEN_ALWAYS (WHEN_INIT | WHEN_EXEC)
 
+/* More v1 hierarchies than the kernel has controllers, and a few named ones. */
+#define STAGE_TASKS_MAX 32
+
 struct stage_request {
 	const char *pid_file; /* absolute */
 	const char *console_socket, *pidfd_socket;
@@ -38,6 +41,9 @@ struct stage {
 	struct state state;   /* exec: as read */
 	struct cgroup cgroup; /* the container's, or exec's sub-cgroup */
 	bool tolerate_cgroup;
+	int tasks[STAGE_TASKS_MAX]; /* v1: the child places itself through these */
+	size_t n_tasks;
+	bool placed;
 	bool poststop_due; /* hooks saw the container: poststop hooks follow its end */
 
 	struct prep prep;
@@ -46,15 +52,15 @@ struct stage {
 	int join_pidfd; /* exec: the container's init */
 	int sync_parent, sync_child;
 	int tty_master; /* foreground with a terminal, after the console step */
-	char *page; /* last completed steps, see STAGE_PAGE_* */
+	char *page;     /* last completed steps, see STAGE_PAGE_* */
 	int trace_fd;
 	bool debug;
 
 	/* The child's own. */
 	struct tty_pair tty;
-	bool reports;		  /* past READY_OK: failures go to the report pipe or fifo */
-	bool cwd_denied;	  /* chdir as root was refused: the user tries again */
-	char program[PATH_MAX];	  /* what execve gets */
+	bool reports;           /* past READY_OK: failures go to the report pipe or fifo */
+	bool cwd_denied;        /* chdir as root was refused: the user tries again */
+	char program[PATH_MAX]; /* what execve gets */
 };
 
 #define STAGE_PAGE_HELPER 64
@@ -74,6 +80,9 @@ void stage_parent_undo(struct stage *s);
 const char *stage_state_text(struct arena *arena, const struct state *state, const char *status);
 /* "NN" without newline, by a temporary file beside it. */
 MUST_CHECK int stage_write_pid_file(const char *path, pid_t pid, struct err *err);
+
+/* First row of every child: into the container's v1 cgroups (the v2 one was entered by clone). */
+MUST_CHECK int stage_place_self(struct stage *s, struct err *err);
 
 void stage_init_main(void *arg) NORETURN;
 void stage_join_main(void *arg) NORETURN;

@@ -79,6 +79,12 @@ static int step_session(void *ctx, struct err *err)
 	return 0;
 }
 
+static int step_place(void *ctx, struct err *err)
+{
+	/* A fork and two closes are all that is charged elsewhere. */
+	return stage_place_self(ctx, err);
+}
+
 static int step_maps(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
@@ -281,6 +287,23 @@ static int step_personality(void *ctx, struct err *err)
 	return 0;
 }
 
+/* The user must be able to reopen /dev/stdout. Pipes and sockets only: they are the caller's channel
+ * to this process, while a file or a device (the host's /dev/null!) belongs to others too. EPERM and
+ * EINVAL: an owner or an id that our user namespace does not know; the descriptor works all the
+ * same. */
+static void give_stdio(uint32_t uid)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)) ||
+		    st.st_uid == uid)
+			continue;
+		if (fchown(fd, uid, (gid_t)-1) < 0)
+			continue;
+	}
+}
+
 /* Late, because the steps before may still have something to say on the runtime's stderr. */
 static int step_stdio(void *ctx, struct err *err)
 {
@@ -291,6 +314,7 @@ static int step_stdio(void *ctx, struct err *err)
 	for (int fd = 0; fd < 3; fd++)
 		if (s->prep.stdio_child[fd] >= 0 && dup2(s->prep.stdio_child[fd], fd) < 0)
 			return err_sys(err, "make the pipe fd %d", fd);
+	give_stdio(s->plan->process->creds.uid);
 	return 0;
 }
 
@@ -299,9 +323,12 @@ static int step_fds(void *ctx, struct err *err)
 	struct stage *s = ctx;
 	/* CVE-2024-21626's class: nothing of the host stays open while we wait, and close-on-exec
 	 * would not be enough for that. What is kept is close-on-exec from birth. */
-	int keep[] = { s->sync_child,		  s->prep.fifos.exec_fd,
-		       s->prep.fifos.report_fd,	  s->prep.fifos.report_own,
-		       is_exec(s) ? -EBADF : s->rootfs.proc_fd, s->trace_fd };
+	int keep[] = { s->sync_child,
+		       s->prep.fifos.exec_fd,
+		       s->prep.fifos.report_fd,
+		       s->prep.fifos.report_own,
+		       is_exec(s) ? -EBADF : s->rootfs.proc_fd,
+		       s->trace_fd };
 	int r = fd_close_from(3 + (int)s->plan->keep_fds, keep, ARRAY_COUNT(keep));
 
 	return r < 0 ? err_sysn(err, r, "close descriptors") : 0;
@@ -362,6 +389,12 @@ static int change_dir(const char *cwd, struct err *err)
 	if (chdir(cwd) < 0)
 		return err_sys(err, "chdir to cwd (\"%s\") set in config.json failed", cwd);
 	return 0;
+}
+
+/* Only where the parent will have no right to (see plan_process); else nothing. */
+static int step_limits(void *ctx, struct err *err)
+{
+	return rlimits_apply(((struct stage *)ctx)->plan->process, 0, err);
 }
 
 static int step_chdir(void *ctx, struct err *err)
@@ -488,6 +521,7 @@ static int step_exec(void *ctx, struct err *err)
 
 static const struct step init_steps[] = {
 	{ "session", step_session, NULL, WHEN_ALWAYS },
+	{ "place", step_place, NULL, WHEN_ALWAYS },
 	{ "maps", step_maps, NULL, WHEN_ALWAYS },
 	{ "join", step_join, NULL, WHEN_ALWAYS },
 	{ "time", step_time, NULL, WHEN_INIT },
@@ -512,6 +546,7 @@ static const struct step init_steps[] = {
 	{ "fds", step_fds, NULL, WHEN_ALWAYS },
 	{ "lsm", step_lsm, NULL, WHEN_ALWAYS },
 	{ "no_new_privs", step_no_new_privs, NULL, WHEN_ALWAYS },
+	{ "limits", step_limits, NULL, WHEN_ALWAYS },
 	{ "seccomp_early", step_seccomp_early, NULL, WHEN_ALWAYS },
 	{ "chdir", step_chdir, NULL, WHEN_ALWAYS },
 	{ "credentials", step_credentials, NULL, WHEN_ALWAYS },

@@ -23,6 +23,9 @@ static int step_placed(void *ctx, struct err *err)
 	s->dir.lock_fd = fd_close(s->dir.lock_fd);
 	/* Init inherits our cgroup, so we must be in the container's before it exists; and once in
 	 * the user namespace we could not enter it any more. */
+	r = stage_place_self(s, err);
+	if (r < 0)
+		return r;
 	r = sync_wait(s->sync_child, SYNC_MAP_OK);
 	return r < 0 ? err_sysn(err, r, "wait for the cgroup") : 0;
 }

@@ -159,7 +159,9 @@ static int step_cgroup(void *ctx, struct err *err)
 	s->tolerate_cgroup = s->plan->cgroup->tolerate_errors;
 	if (s->cgroup.n == 0)
 		return 0;
-	return cgroup_create(s->plan->cgroup, err);
+	int r = cgroup_create(s->plan->cgroup, err);
+
+	return r < 0 ? r : cgroup_delegate(s->plan->cgroup, err);
 }
 
 static void undo_cgroup(void *ctx)
@@ -206,6 +208,7 @@ static int enter_before_clone(struct stage *s, struct ns_saved *saved, struct er
 static int clone_child(struct stage *s, struct err *err)
 {
 	CLEANUP_FD int cgroup_fd = s->cgroup.n ? cgroup_open_v2(&s->cgroup) : -EBADF;
+	int n_tasks = cgroup_open_tasks(&s->cgroup, s->tasks, STAGE_TASKS_MAX), r;
 	struct spawned *child = s->prep.helper ? &s->helper : &s->init;
 	struct spawn_args args = {
 		.flags = s->plan->ns.make & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME),
@@ -218,7 +221,21 @@ static int clone_child(struct stage *s, struct err *err)
 		args.flags = 0;
 		args.fn = stage_join_main;
 	}
-	return spawn_process(&args, child, err);
+	s->n_tasks = n_tasks > 0 ? (size_t)n_tasks : 0;
+	r = spawn_process(&args, child, err);
+	for (size_t i = 0; i < s->n_tasks; i++)
+		fd_close(s->tasks[i]);
+	/* Nothing is left to place: what there is of v2 by clone, v1 by the child's first step. */
+	s->placed = r >= 0 && n_tasks >= 0 && (cgroup_fd < 0 || child->placed);
+	return r;
+}
+
+int stage_place_self(struct stage *s, struct err *err)
+{
+	size_t n = s->n_tasks;
+
+	s->n_tasks = 0;
+	return cgroup_enter(&s->cgroup, s->tasks, n, err);
 }
 
 static int step_spawn(void *ctx, struct err *err)
@@ -300,7 +317,7 @@ static int place(struct stage *s, const struct spawned *child, struct err *err)
 {
 	int r = 0;
 
-	if (s->cgroup.n)
+	if (s->cgroup.n && !s->placed)
 		r = cgroup_add(&s->cgroup, child->pid, child->placed, s->tolerate_cgroup, err);
 	if (r < 0 && is_exec(s) && (r == -EBUSY || r == -EOPNOTSUPP))
 		r = place_beside_init(s, child->pid, err);
@@ -720,7 +737,7 @@ int stage_parent_run(struct stage *s, struct err *err)
 int stage_parent_started(struct stage *s, struct err *err)
 {
 	bool exec = is_exec(s);
-	int r = fifos_await(s->prep.fifos.report_in, s->init.pidfd, exec, err);
+	int r = sync_await_report(s->prep.fifos.report_in, s->init.pidfd, exec, err);
 
 	s->prep.fifos.report_in = fd_close(s->prep.fifos.report_in);
 	if (r < 0) {

@@ -102,8 +102,8 @@ int step_run_all(const struct step_run *run, struct err *err)
 		if (r >= 0)
 			r = step->fn(run->ctx, err);
 		if (r < 0) {
-			struct str name =
-				((struct str){ .data = err->step, .cap = sizeof(err->step), .fixed = true });
+			struct str name = ((struct str){
+				.data = err->step, .cap = sizeof(err->step), .fixed = true });
 
 			/* A step that only passes on what failed in another process keeps that name. */
 			if (!err->step[0])
@@ -135,7 +135,8 @@ int step_trace_open(void)
 
 char *step_page_new(void)
 {
-	char *page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *page =
+		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return page == MAP_FAILED ? NULL : page;
 }

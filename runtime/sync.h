@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,19 +16,19 @@
 
 enum sync_type {
 	SYNC_NONE,
-	SYNC_MAP_REQ,	 /* init -> parent: I exist; place me, write my id maps */
-	SYNC_MAP_OK,	 /* parent -> init, helper */
-	SYNC_CHILD_PID,	 /* helper -> parent: value is init's pid */
-	SYNC_HOOKS_REQ,	 /* init -> parent: the mounts are made */
-	SYNC_HOOKS_OK,	 /* parent -> init */
-	SYNC_TTY_FD,	 /* init -> parent, with the pty's master */
+	SYNC_MAP_REQ,    /* init -> parent: I exist; place me, write my id maps */
+	SYNC_MAP_OK,     /* parent -> init, helper */
+	SYNC_CHILD_PID,  /* helper -> parent: value is init's pid */
+	SYNC_HOOKS_REQ,  /* init -> parent: the mounts are made */
+	SYNC_HOOKS_OK,   /* parent -> init */
+	SYNC_TTY_FD,     /* init -> parent, with the pty's master */
 	SYNC_SECCOMP_FD, /* init -> parent: value is the listener's number in init */
 	SYNC_SECCOMP_OK, /* parent -> init */
-	SYNC_READY,	 /* init -> parent: all but the start is done */
-	SYNC_READY_OK,	 /* parent -> init; from here init outlives its creator */
-	SYNC_EXECING,	 /* init -> report: execve comes next */
-	SYNC_LOG,	 /* init -> parent: err.msg for the log, value is the level */
-	SYNC_FAIL,	 /* init -> parent or report: err says why */
+	SYNC_READY,      /* init -> parent: all but the start is done */
+	SYNC_READY_OK,   /* parent -> init; from here init outlives its creator */
+	SYNC_EXECING,    /* init -> report: execve comes next */
+	SYNC_LOG,        /* init -> parent: err.msg for the log, value is the level */
+	SYNC_FAIL,       /* init -> parent or report: err says why */
 	SYNC_TYPE_N
 };
 
@@ -66,3 +67,7 @@ MUST_CHECK int sync_expect(int fd, enum sync_type want, struct sync_msg *ret, in
 /* Child: as sync_expect by read(2) alone, for after seccomp; anything else than `want` is
  * -errno. */
 MUST_CHECK int sync_wait(int fd, enum sync_type want);
+
+/* Waits for EXECING on the report (pidfd: init's, its death ends the wait). FAIL becomes err;
+ * `to_exec` also waits for the execve itself: end of file, or FAIL. */
+MUST_CHECK int sync_await_report(int report_fd, int pidfd, bool to_exec, struct err *err);

@@ -83,8 +83,8 @@ static bool send_message(struct client *c, const Thole__Shim__V1__AttachData *m)
 
 static Thole__Shim__V1__Stream wire_stream(enum log_stream stream)
 {
-	return stream == LOG_STDOUT ? THOLE__SHIM__V1__STREAM__STDOUT :
-				      THOLE__SHIM__V1__STREAM__STDERR;
+	return stream == LOG_STDOUT ? THOLE__SHIM__V1__STREAM__STDOUT
+				    : THOLE__SHIM__V1__STREAM__STDERR;
 }
 
 static void client_output(struct client *c, enum log_stream stream, const void *data, size_t n)
@@ -261,6 +261,16 @@ void attach_hub_eof(struct attach_hub *hub, enum log_stream stream)
 		client_eof(c, stream);
 }
 
+static void end_clients(struct attach_hub *hub)
+{
+	struct client *c;
+
+	while ((c = hub->clients)) {
+		hub->clients = c->next;
+		client_end(c);
+	}
+}
+
 void attach_hub_end(struct attach_hub *hub)
 {
 	if (hub->ended)
@@ -268,8 +278,7 @@ void attach_hub_end(struct attach_hub *hub)
 	for (int s = 0; s < LOG_STREAM_N; s++)
 		attach_hub_eof(hub, (enum log_stream)s);
 	hub->ended = true;
-	while (hub->clients)
-		client_end(hub->clients);
+	end_clients(hub);
 }
 
 void attach_hub_input_room(struct attach_hub *hub)
@@ -282,8 +291,7 @@ void attach_hub_free(struct attach_hub *hub)
 {
 	if (!hub)
 		return;
-	while (hub->clients)
-		client_end(hub->clients);
+	end_clients(hub);
 	free_early(hub);
 	free(hub);
 }

@@ -11,15 +11,15 @@
 #include <time.h>
 
 #include "common/err.h"
-#include "shim/server.h"
 #include "shim/log.h"
+#include "shim/server.h"
 
 struct attach_hub;
 
 struct attach_owner {
 	/* Bytes for the process; eof: no more will come. */
 	void (*input)(void *user, const void *data, size_t n, bool eof);
-	bool (*input_full)(void *user); /* stop reading from clients until attach_hub_input_room */
+	bool (*input_full)(void *user);  /* stop reading from clients until attach_hub_input_room */
 	void (*output_room)(void *user); /* lossless: output that was refused may go on */
 	void *user;
 };

@@ -104,7 +104,7 @@ static void set_option(const struct client_option *o, const char *value)
 		*o->flag = true;
 	else if (o->text)
 		*o->text = value;
-	else
+	else if (o->list)
 		o->list->items[o->list->n++] = value;
 }
 

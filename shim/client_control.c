@@ -229,29 +229,30 @@ static int end_silent_shim(struct client *c, bool force, struct err *err)
 	return 0;
 }
 
+static bool is_running(const struct client *c)
+{
+	CLEANUP_FD int fd = client_init_pidfd(c);
+
+	return fd >= 0;
+}
+
 static int delete_without_shim(struct client *c, bool force, struct err *err)
 {
-	CLEANUP_FD int init = -EBADF;
 	int r;
 
 	r = end_silent_shim(c, force, err);
-	if (r < 0)
+	if (r < 0 || !c->has_info)
 		return r;
-	if (c->has_info) {
-		init = client_init_pidfd(c);
-		if (init >= 0 && !force)
-			return err_set(err, EBUSY,
-				       "container \"%s\" is running without its shim: use --force",
-				       c->key.id);
-		init = fd_close(init);
-		/* The runtime's delete --force succeeds where there is nothing left. */
-		r = client_run_runtime(c, "delete", "--force", NULL, err);
-		init = client_init_pidfd(c);
-		if (r < 0 && (init >= 0 || !force))
-			return r;
-		if (r < 0)
-			fprintf(stderr, "thole-shim: warning: %s\n", err->msg);
-	}
+	if (is_running(c) && !force)
+		return err_set(err, EBUSY,
+			       "container \"%s\" is running without its shim: use --force",
+			       c->key.id);
+	/* The runtime's delete --force succeeds where there is nothing left. */
+	r = client_run_runtime(c, "delete", "--force", NULL, err);
+	if (r < 0 && (is_running(c) || !force))
+		return r;
+	if (r < 0)
+		fprintf(stderr, "thole-shim: warning: %s\n", err->msg);
 	return 0;
 }
 

@@ -304,7 +304,7 @@ int client_cmd_attach(struct client *c, int argc, char **argv, struct err *err)
 		{ "detach-keys", 0, "KEYS", "leave a terminal (" CLIENT_KEYS_DEFAULT ")",
 		  .text = &keys },
 	};
-	struct client_view view;
+	struct client_view view = { .status = "unknown" };
 	int n, r;
 
 	r = client_options(c, argc, argv, options, ARRAY_COUNT(options), false, &n, err);

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 
 #include "common/fd.h"
 #include "common/io.h"
@@ -19,6 +20,8 @@
 #include "shim/log_frame.h"
 #include "shim/log_reader.h"
 
+#define SETTLE_MS 50
+#define SETTLE_TRIES 20
 #define FLUSH_BYTES ((size_t)64 << 10)
 
 struct printer {
@@ -132,17 +135,16 @@ static bool is_known(const struct log_reader *files, unsigned int n, const struc
 static int open_files(struct logs *l, struct log_reader *files, unsigned int *ret_n)
 {
 	uint64_t want = l->tail;
-	unsigned int n = 0;
+	unsigned int n = 0, missing = 0;
 	int64_t found;
 	int r;
 
-	for (unsigned int i = 0; i < LOG_ROTATED_MAX; i++) {
+	for (unsigned int i = 0; i < LOG_ROTATED_MAX && missing < 2; i++) {
 		r = log_reader_open(&files[n], l->path, i);
-		/* PATH may be missing for a moment; rotated files have no gaps for longer. */
-		if (r == -ENOENT && i == 0)
-			continue;
+		/* While a rotation is under way, or was cut short, one number has no file. */
+		missing = r == -ENOENT ? missing + 1 : 0;
 		if (r == -ENOENT)
-			break;
+			continue;
 		if (r < 0)
 			return r;
 		n++;
@@ -168,11 +170,17 @@ static int open_files(struct logs *l, struct log_reader *files, unsigned int *re
 static int print_files(struct logs *l)
 {
 	CLEANUP_FREE struct log_reader *files = calloc(LOG_ROTATED_MAX, sizeof(*files));
+	struct rlimit limit;
 	unsigned int n = 0;
 	int r;
 
 	if (!files)
 		return -ENOMEM;
+	/* Rotation that keeps everything makes many. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)!setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	r = open_files(l, files, &n);
 	for (unsigned int i = n; i > 0; i--) {
 		if (r == 0 && files[i - 1].fd >= 0)
@@ -270,6 +278,40 @@ static bool has_ended(struct logs *l)
 	return !l->waiting || ttrpc_client_next(&l->wait, &frame) != 0;
 }
 
+static uint64_t ask_pending(struct logs *l)
+{
+	static const struct ttrpc_method method = { CLIENT_SHIM, "Logs",
+						    &thole__shim__v1__logs_response__descriptor };
+	Thole__Shim__V1__LogsRequest request = THOLE__SHIM__V1__LOGS_REQUEST__INIT;
+	ProtobufCMessage *message = NULL;
+	struct err ignored;
+	uint64_t pending;
+
+	request.id = (char *)l->c->key.id;
+	if (client_call(l->c, &method, &request.base, &message, &ignored) < 0)
+		return 0;
+	pending = ((Thole__Shim__V1__LogsResponse *)message)->pending;
+	protobuf_c_message_free_unpacked(message, NULL);
+	return pending;
+}
+
+/* An exit does not wait for a slow disk: its last lines may still be on their way. As long as some
+ * arrive; what a grandchild leaves unfinished never does. */
+static int settle(struct logs *l)
+{
+	uint64_t before = UINT64_MAX, pending;
+	unsigned int idle = 0;
+	int r = 0;
+
+	while (r == 0 && idle < SETTLE_TRIES && (pending = ask_pending(l)) > 0) {
+		idle = pending == before ? idle + 1 : 0;
+		before = pending;
+		poll(NULL, 0, SETTLE_MS);
+		r = print_new(l);
+	}
+	return r < 0 ? r : print_new(l);
+}
+
 static void drain_inotify(const struct logs *l)
 {
 	char buf[4096];
@@ -292,8 +334,10 @@ static int follow(struct logs *l)
 
 		drain_inotify(l);
 		r = print_new(l);
-		if (r < 0 || ended)
+		if (r < 0)
 			return r;
+		if (ended)
+			return settle(l);
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return -errno;
 	}

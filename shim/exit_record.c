@@ -170,6 +170,7 @@ int exit_record_parse(const struct json *object, struct exit_record *ret)
 	struct exit_record r = { .oom_killed = -1 };
 	const struct json *stop = json_get(object, "stopped_by");
 	const char *id = json_str(object, "id");
+	uint64_t uid;
 	bool oom;
 
 	if (!object || object->type != JSON_OBJECT || !id)
@@ -192,7 +193,8 @@ int exit_record_parse(const struct json *object, struct exit_record *ret)
 	copy_text(r.drop_reason, sizeof(r.drop_reason), json_str(object, "drop_reason"));
 	r.has_stopped_by = stop != NULL;
 	r.stop_pid = get_int(stop, "pid");
-	r.stop_uid = (uid_t)get_int(stop, "uid");
+	if (get_number(stop, "uid", &uid))
+		r.stop_uid = (uid_t)uid;
 	r.stop_signal = get_int(stop, "signal");
 	*ret = r;
 	return 0;

@@ -36,14 +36,15 @@ static const char usage[] =
 	"  --log-path FILE         the container's log (default: container.log in the bundle)\n"
 	"  --pod NAMESPACE_NAME_UID --container NAME --attempt N\n"
 	"                          log to /var/log/pods/NAMESPACE_NAME_UID/NAME/N.log\n"
-	"  --log-format json|cri   (default: json; with --pod: cri)\n"
+	"  --log-format json|cri   (default: json)\n"
 	"  --log-size-max BYTES    rotate the log at this size\n"
 	"  --log-max-files N       files kept by rotation (default: 5)\n"
 	"  --terminal              the container has a terminal\n"
 	"  --stdin                 its input is kept open for attach\n"
 	"  --pid-file FILE         gets the pid of its init\n"
 	"  --exit-file FILE        gets the exit record\n"
-	"  --lower DIR[:DIR...]    root filesystem: an overlay on these, changes below the bundle\n";
+	"  --lower DIR[:DIR...]    root filesystem: an overlay on these, changes below the "
+	"bundle\n";
 
 enum {
 	OPT_ID = 256,
@@ -155,7 +156,7 @@ static int is_program(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+	return path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
 static int find_in_path(struct parse *p, const char *name, struct err *err)
@@ -244,7 +245,6 @@ static int pod_log(struct parse *p, struct err *err)
 	if (attempt && parse_u32(attempt, 10, &n) < 0)
 		return err_set(err, EINVAL, "--attempt: \"%s\" is no number", attempt);
 	p->o->log_path = arena_printf(p->arena, "/var/log/pods/%s/%s/%u.log", pod, container, n);
-	p->o->log_format = LOG_FORMAT_CRI;
 	return 0;
 }
 
@@ -303,8 +303,8 @@ static int read_rootfs(struct parse *p, struct err *err)
 	path = json->type == JSON_OBJECT ? json_str(json_get(json, "root"), "path") : NULL;
 	if (!path || !path[0])
 		return err_set(err, EINVAL, "config.json: root.path: needed with --lower");
-	p->o->rootfs = path[0] == '/' ? arena_strdup(p->arena, path) :
-					arena_printf(p->arena, "%s/%s", p->o->bundle, path);
+	p->o->rootfs = path[0] == '/' ? arena_strdup(p->arena, path)
+				      : arena_printf(p->arena, "%s/%s", p->o->bundle, path);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static bool is_time(const char *s, size_t n)
 		if (shape[i] == '0' ? !is_digit(s[i]) : s[i] != shape[i])
 			return false;
 	for (size_t i = sizeof(shape) - 1; i < n; i++)
-		if (!is_digit(s[i]) && !memchr(".Z+-:", s[i], 5))
+		if (!is_digit(s[i]) && (s[i] == '\0' || !strchr(".Z+-:", s[i])))
 			return false;
 	return true;
 }

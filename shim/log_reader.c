@@ -54,11 +54,27 @@ void log_reader_close(struct log_reader *reader)
 	*reader = (struct log_reader){ .fd = -EBADF };
 }
 
+static int grow(struct log_reader *reader)
+{
+	size_t cap = MIN(MAX(reader->cap * 2, BLOCK), LINE_MAX_BYTES);
+	char *bigger;
+
+	if (cap <= reader->cap)
+		return 0;
+	bigger = realloc(reader->buf, cap);
+	if (!bigger)
+		return -ENOMEM;
+	reader->buf = bigger;
+	reader->cap = cap;
+	return 0;
+}
+
 /* Reads more behind what is in the buffer. 1, 0: end of file, -errno. */
 static int fill(struct log_reader *reader)
 {
 	struct stat st;
 	ssize_t n;
+	int r;
 
 	if (reader->off > 0) {
 		memmove(reader->buf, reader->buf + reader->off, reader->len - reader->off);
@@ -70,13 +86,9 @@ static int fill(struct log_reader *reader)
 		reader->len = 0;
 	}
 	if (reader->cap - reader->len < BLOCK) {
-		size_t cap = MIN(MAX(reader->cap * 2, BLOCK), LINE_MAX_BYTES);
-		char *bigger = cap > reader->cap ? realloc(reader->buf, cap) : reader->buf;
-
-		if (!bigger)
-			return -ENOMEM;
-		reader->buf = bigger;
-		reader->cap = cap;
+		r = grow(reader);
+		if (r < 0)
+			return r;
 	}
 	n = pread(reader->fd, reader->buf + reader->len, reader->cap - reader->len, reader->next);
 	if (n < 0)
@@ -266,9 +278,13 @@ static unsigned int number_of(const struct log_reader *reader, const char *path,
 	*ret_after = 0;
 	if (fstat(reader->fd, &ours) < 0)
 		return 0;
-	for (unsigned int n = 1; n < LOG_ROTATED_MAX; n++) {
-		if (path_of(path, n, buf, sizeof(buf)) < 0 || stat(buf, &st) < 0)
+	/* A rotation under way leaves one number without a file. */
+	for (unsigned int n = 1, missing = 0; n < LOG_ROTATED_MAX && missing < 2; n++) {
+		if (path_of(path, n, buf, sizeof(buf)) < 0)
 			return 0;
+		missing = stat(buf, &st) < 0 ? missing + 1 : 0;
+		if (missing > 0)
+			continue;
 		if (is_same(reader, &st))
 			return n;
 		if (st.st_mtim.tv_sec > ours.st_mtim.tv_sec ||
@@ -283,6 +299,7 @@ int log_reader_successor(const struct log_reader *reader, const char *path, stru
 {
 	/* A rotation while we look moves the numbers: then once more. */
 	for (int i = 0; i < 100; i++) {
+		struct log_reader next = { .fd = -EBADF };
 		unsigned int after, number, again;
 		struct stat st;
 		int r;
@@ -294,15 +311,17 @@ int log_reader_successor(const struct log_reader *reader, const char *path, stru
 		number = number_of(reader, path, &after);
 		/* Not there any more, or under a name that is not ours (kubelet's have a date): go on
 		 * with the oldest that is newer. */
-		r = log_reader_open(ret, path, number > 0 ? number - 1 : after);
+		r = log_reader_open(&next, path, number > 0 ? number - 1 : after);
 		if (r < 0 && r != -ENOENT)
 			return r;
 		if (r == 0 && number_of(reader, path, &again) == number &&
 		    (number > 0 || again == after) &&
-		    !(ret->ino == reader->ino && ret->dev == reader->dev))
+		    !(next.ino == reader->ino && next.dev == reader->dev)) {
+			*ret = next;
 			return 1;
+		}
 		if (r == 0)
-			log_reader_close(ret);
+			log_reader_close(&next);
 	}
 	return 0;
 }

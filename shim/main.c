@@ -21,7 +21,8 @@ int main(int argc, char **argv)
 
 	if (fd_fix_stdio() < 0)
 		return 1;
-	if (str_eq(name, "conmon") || str_starts_with(name, "containerd-shim"))
+	if (str_eq(name, "conmon") || str_eq(name, "thole-conmon") ||
+	    str_starts_with(name, "containerd-shim"))
 		return not_built(name);
 	return front_cli_main(argc, argv);
 }

@@ -15,8 +15,8 @@
 
 struct oom_watch {
 	struct ev_source *source;
-	int events_fd;        /* memory.events, or v1's memory.oom_control */
-	int cpu_fd, peak_fd;  /* cpu.stat or cpuacct.usage; memory.peak or max_usage_in_bytes */
+	int events_fd;       /* memory.events, or v1's memory.oom_control */
+	int cpu_fd, peak_fd; /* cpu.stat or cpuacct.usage; memory.peak or max_usage_in_bytes */
 	bool events_known;
 	uint64_t oom_base, oom_told;
 	void (*on_oom)(void *user);

@@ -52,8 +52,12 @@ void reaper_free(struct reaper *r)
 {
 	if (!r)
 		return;
-	while (r->children)
-		reaper_forget(r->children);
+	while (r->children) {
+		struct reaper_child *c = r->children;
+
+		r->children = c->next;
+		reaper_forget(c);
+	}
 	free(r);
 }
 
@@ -160,7 +164,9 @@ static int wait_child(const struct reaper_child *c, struct reaper_exit *exit)
 /* Reaps one known child and tells its owner. False: none was ready. */
 static bool reap_known(struct reaper *r)
 {
-	for (struct reaper_child *c = r->children; c; c = c->next) {
+	struct reaper_child **p, *c;
+
+	for (p = &r->children; (c = *p); p = &c->next) {
 		struct reaper_exit exit = { 0 };
 		int n;
 
@@ -168,6 +174,7 @@ static bool reap_known(struct reaper *r)
 			continue;
 		n = wait_child(c, &exit);
 		if (n == 1) {
+			*p = c->next;
 			deliver(c, &exit);
 			return true; /* the list may have changed */
 		}

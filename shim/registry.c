@@ -262,8 +262,7 @@ static int parse_info(struct arena *arena, const struct json *o, struct registry
 		return -EINVAL;
 	list = ARENA_ARRAY(arena, args->count, const char *);
 	i->runtime_args = list;
-	json_each(it, args)
-	{
+	json_each (it, args) {
 		if (it->type != JSON_STRING)
 			return -EINVAL;
 		list[i->n_runtime_args++] = it->string;

@@ -122,7 +122,9 @@ static void log_file_path(const struct runtime *rt, unsigned int number, char *b
 	snprintf(buf, size, "%s/runtime-%u.log", rt->dir, number);
 }
 
-static bool log_file_message(struct runtime_call *c, char *buf, size_t size)
+/* Not inlined: its buffers would be part of every call's stack. */
+__attribute__((noinline)) static bool log_file_message(struct runtime_call *c, char *buf,
+						       size_t size)
 {
 	char path[PATH_MAX], text[LOG_TAIL];
 	CLEANUP_FD int fd = -EBADF;
@@ -200,7 +202,7 @@ static int result_of(struct runtime_call *c, const struct reaper_exit *exit, cha
 	return -EIO;
 }
 
-static void call_free(struct runtime_call *c)
+__attribute__((noinline)) static void call_free(struct runtime_call *c)
 {
 	char path[PATH_MAX];
 
@@ -225,9 +227,9 @@ static void call_exited(void *user, const struct reaper_exit *exit)
 		capture(c);
 	r = result_of(c, exit, msg, sizeof(msg));
 	log_debug("runtime call %u %s: %s", c->number, c->command,
-		  r == 0     ? "ok" :
-		  msg[0] ? msg :
-			       "failed without a message");
+		  r == 0   ? "ok"
+		  : msg[0] ? msg
+			   : "failed without a message");
 	c->done(c->user, c->number, r, msg);
 	call_free(c);
 	if (holds)

@@ -30,10 +30,10 @@ struct runtime_request {
 	const char *command;
 	const char *const *args; /* after the command, with the id */
 	size_t n_args;
-	int stdio[3];     /* < 0: /dev/null; but for 1 and 2 captured for the message, if: */
+	int stdio[3]; /* < 0: /dev/null; but for 1 and 2 captured for the message, if: */
 	bool captures;
-	bool holds;       /* create, exec: no unknown zombie is reaped until `done` has returned */
-	unsigned int ms;  /* deadline; the runtime gets SIGKILL then */
+	bool holds;      /* create, exec: no unknown zombie is reaped until `done` has returned */
+	unsigned int ms; /* deadline; the runtime gets SIGKILL then */
 };
 
 /* result: 0, or -errno with the runtime's message in one line ("" if it said nothing at all). */

@@ -13,10 +13,10 @@
 #include "shim/ttrpc.h"
 
 #define CONNS_MAX 128
-#define CALLS_MAX 256               /* under way, a connection */
-#define STREAM_MAX (256u << 10)     /* waiting for a slow client of a stream */
+#define CALLS_MAX 256                   /* under way, a connection */
+#define STREAM_MAX (256u << 10)         /* waiting for a slow client of a stream */
 #define OUT_MAX (TTRPC_MESSAGE_MAX * 2) /* waiting at all; above: disconnect */
-#define ENVELOPE 64                 /* more than a reply adds to its payload and text */
+#define ENVELOPE 64                     /* more than a reply adds to its payload and text */
 
 struct conn {
 	struct server *server;
@@ -349,9 +349,8 @@ static struct server_call *call_new(struct conn *c, const struct ttrpc_frame *fr
 	call = calloc(1, sizeof(*call));
 	if (!call)
 		return NULL;
-	if (timeout_nano > 0 &&
-	    ev_timer(c->server->ev, (uint64_t)(timeout_nano + 999999) / 1000000, timed_out, call,
-		     &call->timer) < 0) {
+	if (timeout_nano > 0 && ev_timer(c->server->ev, (uint64_t)(timeout_nano + 999999) / 1000000,
+					 timed_out, call, &call->timer) < 0) {
 		free(call);
 		return NULL;
 	}
@@ -530,8 +529,8 @@ static void accept_ready(void *user, int fd, uint32_t events UNUSED)
 	s->n_conns++;
 }
 
-int server_new(struct ev *ev, int listen_fd_consume, const struct server_service *services, size_t n,
-	       void *user, struct server **ret, struct err *err)
+int server_new(struct ev *ev, int listen_fd_consume, const struct server_service *services,
+	       size_t n, void *user, struct server **ret, struct err *err)
 {
 	CLEANUP_FD int fd = listen_fd_consume;
 	struct server *s = calloc(1, sizeof(*s));
@@ -582,8 +581,12 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	ev_timer_cancel(server->idle_timer);
-	while (server->conns)
-		conn_free(server->conns);
+	while (server->conns) {
+		struct conn *c = server->conns;
+
+		server->conns = c->next;
+		conn_free(c);
+	}
 	ev_remove(server->source);
 	fd_close(server->fd);
 	free(server);

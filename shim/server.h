@@ -40,8 +40,9 @@ struct server_stream { /* what may happen to a call that is under way; each may 
 };
 
 /* The listening socket becomes the server's, on failure too. Services stay the caller's. */
-MUST_CHECK int server_new(struct ev *ev, int listen_fd_consume, const struct server_service *services,
-			  size_t n, void *user, struct server **ret, struct err *err);
+MUST_CHECK int server_new(struct ev *ev, int listen_fd_consume,
+			  const struct server_service *services, size_t n, void *user,
+			  struct server **ret, struct err *err);
 void server_free(struct server *server); /* closes everything; calls must have been ended */
 
 /* Calls fn(user) in the loop once everything that was answered has been sent, at most after ms. */

@@ -83,7 +83,8 @@ static void do_reopen(void *user, struct server_call *call, const uint8_t *paylo
 
 static void do_attach(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
-	Thole__Shim__V1__AttachRequest *m = thole__shim__v1__attach_request__unpack(NULL, n, payload);
+	Thole__Shim__V1__AttachRequest *m =
+		thole__shim__v1__attach_request__unpack(NULL, n, payload);
 	struct service *s = user;
 	struct err err = { 0 };
 	struct task_proc *p;

@@ -52,7 +52,8 @@ struct task_proc *service_find(struct service *s, struct server_call *call, cons
 	}
 	p = task_find(s->task, exec_id);
 	if (!p)
-		server_error(call, TTRPC_NOT_FOUND, "process does not exist %s: not found", exec_id);
+		server_error(call, TTRPC_NOT_FOUND, "process does not exist %s: not found",
+			     exec_id);
 	return p;
 }
 
@@ -114,8 +115,8 @@ static Containerd__Task__V2__Status wire_status(const struct task_proc *p)
 	case SUP_DELETING:
 	case SUP_DELETED:
 		/* Whoever sees it stopped finds the exit record. */
-		return p->published ? CONTAINERD__TASK__V2__STATUS__STOPPED :
-				      CONTAINERD__TASK__V2__STATUS__RUNNING;
+		return p->published ? CONTAINERD__TASK__V2__STATUS__STOPPED
+				    : CONTAINERD__TASK__V2__STATUS__RUNNING;
 	default:
 		return CONTAINERD__TASK__V2__STATUS__RUNNING;
 	}
@@ -215,7 +216,8 @@ static void do_delete(void *user, struct server_call *call, const uint8_t *paylo
 	struct service *s = user;
 	struct task_proc *p;
 
-	UNPACK(m, Containerd__Task__V2__DeleteRequest, containerd__task__v2__delete_request__unpack);
+	UNPACK(m, Containerd__Task__V2__DeleteRequest,
+	       containerd__task__v2__delete_request__unpack);
 	p = service_find(s, call, m->id, m->exec_id);
 	containerd__task__v2__delete_request__free_unpacked(m, NULL);
 	if (p)
@@ -241,7 +243,8 @@ static void do_resume(void *user, struct server_call *call, const uint8_t *paylo
 	struct service *s = user;
 	struct task_proc *p;
 
-	UNPACK(m, Containerd__Task__V2__ResumeRequest, containerd__task__v2__resume_request__unpack);
+	UNPACK(m, Containerd__Task__V2__ResumeRequest,
+	       containerd__task__v2__resume_request__unpack);
 	p = service_find(s, call, m->id, NULL);
 	containerd__task__v2__resume_request__free_unpacked(m, NULL);
 	if (p)
@@ -412,11 +415,22 @@ static void waiter_gone(void *user)
 
 static const struct server_stream waiter_fns = { .on_gone = waiter_gone };
 
+static struct service_waiter *take_waiter(struct service *s, const struct task_proc *p)
+{
+	for (struct service_waiter **at = &s->waiters, *w; (w = *at); at = &w->next) {
+		if (w->proc != p)
+			continue;
+		*at = w->next;
+		return w;
+	}
+	return NULL;
+}
+
 void service_on_event(void *user, const struct event *event)
 {
 	struct service *s = user;
+	struct service_waiter *w;
 	struct task_proc *p;
-	bool again = true;
 
 	log_info("event %s %s%s%s pid %d status %u", event_topic(event->type), event->id,
 		 event->exec_id ? " " : "", event->exec_id ? event->exec_id : "", event->pid,
@@ -424,18 +438,11 @@ void service_on_event(void *user, const struct event *event)
 	if (event->type != EVENT_EXIT)
 		return;
 	p = task_find(s->task, event->exec_id);
-	while (again) {
-		again = false;
-		for (struct service_waiter *w = s->waiters; w; w = w->next) {
-			if (w->proc != p)
-				continue;
-			waiter_unlink(w);
-			server_watch(w->call, NULL, NULL);
-			reply_wait(w->call, p);
-			free(w);
-			again = true;
-			break;
-		}
+	/* One at a time: an answer may end a connection, and with it other waiters. */
+	while ((w = take_waiter(s, p))) {
+		server_watch(w->call, NULL, NULL);
+		reply_wait(w->call, p);
+		free(w);
 	}
 }
 
@@ -514,7 +521,7 @@ static void do_pids(void *user, struct server_call *call, const uint8_t *payload
 		return;
 	text = malloc(room);
 	info = calloc(PIDS_MAX, sizeof(*info));
-	list = calloc(PIDS_MAX, sizeof(*list));
+	list = calloc(PIDS_MAX, sizeof(void *));
 	if (!text || !info || !list) {
 		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
 	} else {
@@ -562,10 +569,10 @@ static void do_shutdown(void *user UNUSED, struct server_call *call, const uint8
 }
 
 const struct server_method service_task_methods[] = {
-	{ "State", do_state },	   { "Create", do_create },   { "Start", do_start },
-	{ "Delete", do_delete },   { "Pids", do_pids },	      { "Pause", do_pause },
-	{ "Resume", do_resume },   { "Kill", do_kill },	      { "Exec", do_exec },
+	{ "State", do_state },      { "Create", do_create },    { "Start", do_start },
+	{ "Delete", do_delete },    { "Pids", do_pids },        { "Pause", do_pause },
+	{ "Resume", do_resume },    { "Kill", do_kill },        { "Exec", do_exec },
 	{ "ResizePty", do_resize }, { "CloseIO", do_close_io }, { "Update", do_update },
-	{ "Wait", do_wait },	   { "Connect", do_connect }, { "Shutdown", do_shutdown },
+	{ "Wait", do_wait },        { "Connect", do_connect },  { "Shutdown", do_shutdown },
 };
 const size_t service_task_methods_n = ARRAY_COUNT(service_task_methods);

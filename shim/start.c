@@ -28,8 +28,10 @@ static int launcher(int fd)
 		return 1;
 	}
 	/* Nobody has heard of the container unless this line gets out: no ack, roll-back. */
-	if (io_write_all(STDOUT_FILENO, text + 1, (size_t)n) < 0)
+	if (io_write_all(STDOUT_FILENO, text + 1, (size_t)n) < 0) {
+		perror("thole-shim: print the report");
 		return 1;
+	}
 	if (sock_send(fd, &ack, 1, NULL, 0) < 0) {
 		fputs("thole-shim: the shim died\n", stderr);
 		return 1;
@@ -58,7 +60,7 @@ int start_main(const struct front_options *options)
 		return 1;
 	}
 	if (pid == 0) {
-		ours = fd_close(ours);
+		(void)fd_close(fd_take(&ours));
 		_exit(daemon_run(options, fd_take(&theirs)));
 	}
 	theirs = fd_close(theirs);

@@ -10,11 +10,11 @@
 #include "common/log.h"
 #include "shim/tty.h"
 
-#define CHUNK (16u << 10)       /* of one read */
-#define READS_MAX 8             /* in one wake-up, so that others have their turn */
-#define INPUT_FULL (64u << 10)  /* from here on clients are not read */
-#define INPUT_MAX (8u << 20)    /* above, input is thrown away */
-#define TTY_DRAIN (256u << 10)  /* more than a pty buffers */
+#define CHUNK (16u << 10)      /* of one read */
+#define READS_MAX 8            /* in one wake-up, so that others have their turn */
+#define INPUT_FULL (64u << 10) /* from here on clients are not read */
+#define INPUT_MAX (8u << 20)   /* above, input is thrown away */
+#define TTY_DRAIN (256u << 10) /* more than a pty buffers */
 
 struct pump {
 	struct stdio *owner;

@@ -322,12 +322,10 @@ const struct sup_cell *sup_step(const struct sup_table *table, enum sup_state st
 const char *sup_state_name(enum sup_state state)
 {
 	static const char *const names[SUP_STATE_N] = {
-		[SUP_NEW] = "new",	     [SUP_CREATING] = "creating",
-		[SUP_CREATED] = "created",   [SUP_STARTING] = "starting",
-		[SUP_RUNNING] = "running",   [SUP_PAUSING] = "pausing",
-		[SUP_PAUSED] = "paused",     [SUP_RESUMING] = "resuming",
-		[SUP_EXITED] = "stopped",    [SUP_DELETING] = "deleting",
-		[SUP_DELETED] = "deleted",
+		[SUP_NEW] = "new",           [SUP_CREATING] = "creating", [SUP_CREATED] = "created",
+		[SUP_STARTING] = "starting", [SUP_RUNNING] = "running",   [SUP_PAUSING] = "pausing",
+		[SUP_PAUSED] = "paused",     [SUP_RESUMING] = "resuming", [SUP_EXITED] = "stopped",
+		[SUP_DELETING] = "deleting", [SUP_DELETED] = "deleted",
 	};
 
 	return names[state];
@@ -336,14 +334,22 @@ const char *sup_state_name(enum sup_state state)
 const char *sup_event_name(enum sup_event event)
 {
 	static const char *const names[SUP_EVENT_N] = {
-		[SUP_REQ_CREATE] = "create",   [SUP_REQ_START] = "start",
-		[SUP_REQ_EXEC] = "exec",       [SUP_REQ_KILL] = "kill",
-		[SUP_REQ_PAUSE] = "pause",     [SUP_REQ_RESUME] = "resume",
-		[SUP_REQ_UPDATE] = "update",   [SUP_REQ_CHECKPOINT] = "checkpoint",
-		[SUP_REQ_DELETE] = "delete",   [SUP_RT_OK] = "runtime done",
-		[SUP_RT_FAIL] = "runtime failed", [SUP_PROC_EXIT] = "process exit",
-		[SUP_IO_EOF] = "drained",      [SUP_DRAIN_TIMEOUT] = "drain timeout",
-		[SUP_OOM] = "oom",	       [SUP_FRONT_GONE] = "front gone",
+		[SUP_REQ_CREATE] = "create",
+		[SUP_REQ_START] = "start",
+		[SUP_REQ_EXEC] = "exec",
+		[SUP_REQ_KILL] = "kill",
+		[SUP_REQ_PAUSE] = "pause",
+		[SUP_REQ_RESUME] = "resume",
+		[SUP_REQ_UPDATE] = "update",
+		[SUP_REQ_CHECKPOINT] = "checkpoint",
+		[SUP_REQ_DELETE] = "delete",
+		[SUP_RT_OK] = "runtime done",
+		[SUP_RT_FAIL] = "runtime failed",
+		[SUP_PROC_EXIT] = "process exit",
+		[SUP_IO_EOF] = "drained",
+		[SUP_DRAIN_TIMEOUT] = "drain timeout",
+		[SUP_OOM] = "oom",
+		[SUP_FRONT_GONE] = "front gone",
 	};
 
 	return names[event];

@@ -163,8 +163,7 @@ static void reply_ok(struct task_proc *p, struct task_pending *q)
 {
 	enum sup_event what = q ? q->request.event : SUP_EVENT_N;
 
-	if (!p->exec_id && (what == SUP_REQ_DELETE || p->task->doomed) &&
-	    p->state == SUP_DELETED) {
+	if (!p->exec_id && (what == SUP_REQ_DELETE || p->task->doomed) && p->state == SUP_DELETED) {
 		/* Answered when the exit, too, has been told. */
 		p->current = q;
 		p->delete_done = true;
@@ -222,20 +221,21 @@ static void tell_oom(struct task_proc *p)
 static void perform(struct task_proc *p, const struct sup_cell *c, struct task_pending *q,
 		    const char *message)
 {
+	/* Exactly one of these takes a request, if there is one. */
 	if (c->actions & SUP_REFUSE)
-		task_reply(q, p, c->code, c->refusal);
+		task_reply(TAKE_PTR(q), p, c->code, c->refusal);
 	if (c->actions & SUP_QUEUE)
-		enqueue(p, q);
+		enqueue(p, TAKE_PTR(q));
 	if (c->actions & SUP_CALL) {
-		p->current = q;
+		p->current = TAKE_PTR(q);
 		task_call(p);
 	}
 	if (c->actions & SUP_KILL)
-		task_kill(p, q);
+		task_kill(p, TAKE_PTR(q));
 	if (c->actions & SUP_HOLD_EXIT)
 		p->exit_held = true;
 	if (c->actions & SUP_REPLY_OK)
-		reply_ok(p, q ? q : TAKE_PTR(p->current));
+		reply_ok(p, q ? TAKE_PTR(q) : TAKE_PTR(p->current));
 	if (c->actions & SUP_REPLY_FAIL)
 		reply_fail(p, TAKE_PTR(p->current), message);
 	if (c->actions & SUP_EXIT)
@@ -286,8 +286,8 @@ void task_settle(struct task_proc *p)
 		p->exit_held = false;
 		step(p, SUP_PROC_EXIT, NULL, NULL);
 	}
-	if (p->task->doomed && !p->exec_id && p->state != SUP_DELETING &&
-	    p->state != SUP_DELETED && !p->call)
+	if (p->task->doomed && !p->exec_id && p->state != SUP_DELETING && p->state != SUP_DELETED &&
+	    !p->call)
 		step(p, SUP_FRONT_GONE, NULL, NULL);
 	while (p->queue && !in_between(p) && p->state != SUP_DELETED) {
 		struct task_pending *q = p->queue;
@@ -356,7 +356,8 @@ int task_add_exec(struct task *t, const struct task_exec *x, char *text, size_t 
 	snprintf(name, sizeof(name), "exec-%u.json", p->number);
 	if (io_replace_file(t->config.dirfd, name, x->process, x->process_len, 0600) < 0) {
 		exec_free(p);
-		return refuse(text, size, TTRPC_UNKNOWN, "cannot write the process of ", x->exec_id);
+		return refuse(text, size, TTRPC_UNKNOWN, "cannot write the process of ",
+			      x->exec_id);
 	}
 	task_emit(p, EVENT_EXEC_ADDED);
 	return 0;
@@ -382,7 +383,9 @@ static void forwarded(void *user, struct task_proc *p UNUSED, int code, const ch
 
 void task_forward_signal(struct task *t, int sig)
 {
-	struct task_request r = { .event = SUP_REQ_KILL, .signal = sig, .done = forwarded, .user = t };
+	struct task_request r = {
+		.event = SUP_REQ_KILL, .signal = sig, .done = forwarded, .user = t
+	};
 
 	t->pending_signal = sig;
 	task_request(&t->init, &r);

@@ -30,12 +30,12 @@ static void proc_paths(const struct task_proc *p, struct paths *ret)
 /* The pid file has been written; as nothing unknown was reaped since, the pid is its process. */
 static int claim(struct task_proc *p, struct err *err)
 {
-	struct paths path;
-	char text[32];
+	char name[32] = "init.pid", text[32];
 	int pid, r;
 
-	proc_paths(p, &path);
-	r = io_read_small(AT_FDCWD, path.pid, text, sizeof(text));
+	if (p->exec_id)
+		snprintf(name, sizeof(name), "exec-%u.pid", p->number);
+	r = io_read_small(p->task->config.dirfd, name, text, sizeof(text));
 	if (r < 0)
 		return err_sysn(err, r, "read the pid file of the runtime");
 	if (parse_int(text, &pid) < 0 || pid <= 0)
@@ -306,9 +306,9 @@ static void forget_stop(struct task *t, const struct task_request *q)
 static bool says_finished(const char *message)
 {
 	static const char *const words[] = { "process already finished", "container not running",
-					     "no such process", "is not running",
-					     "process not found", "not running",
-					     "No such process", "init is stopped" };
+					     "no such process",          "is not running",
+					     "process not found",        "not running",
+					     "No such process",          "init is stopped" };
 
 	for (size_t i = 0; i < ARRAY_COUNT(words); i++)
 		if (strstr(message, words[i]))

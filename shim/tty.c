@@ -24,7 +24,7 @@ struct tty {
 	struct ev_source *listen_source, *conn_source;
 	tty_master_fn *fn;
 	void *user;
-	char name[24];                             /* below the registry directory */
+	char name[24]; /* below the registry directory */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -100,8 +100,12 @@ int tty_listen(struct ev *ev, const char *dir, int dirfd, tty_master_fn *fn, voi
 
 	if (!t)
 		return err_set(err, ENOMEM, "out of memory");
-	*t = (struct tty){ .ev = ev,	       .dirfd = dirfd, .listen_fd = -EBADF,
-			   .conn_fd = -EBADF, .fn = fn,	     .user = user };
+	*t = (struct tty){ .ev = ev,
+			   .dirfd = dirfd,
+			   .listen_fd = -EBADF,
+			   .conn_fd = -EBADF,
+			   .fn = fn,
+			   .user = user };
 	r = choose_path(t, dir);
 	if (r == 0)
 		r = sock_listen(t->path, SOCK_STREAM, err);

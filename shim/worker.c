@@ -69,7 +69,9 @@ void worker_run(struct ev *ev, int (*fn)(void *arg), void *arg,
 	struct job *job = calloc(1, sizeof(*job));
 
 	if (job) {
-		*job = (struct job){ .fd = -EBADF, .fn = fn, .arg = arg, .done = done, .user = user };
+		*job = (struct job){
+			.fd = -EBADF, .fn = fn, .arg = arg, .done = done, .user = user
+		};
 		if (start(ev, job) == 0)
 			return;
 		ev_remove(job->source);

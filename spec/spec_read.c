@@ -6,6 +6,7 @@
 #include "spec/spec_read.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/io.h"
 #include "common/log.h"
@@ -124,6 +125,16 @@ static void warn_all(const struct spec_reader *r)
 	warn_notice(&r->relative, "relative mount destinations are taken from /");
 }
 
+/* pids.limit 0 became a value with 1.3; callers of earlier versions write it for "no limit" (podman 4
+ * for --pids-limit -1) and their containers could not fork. */
+static void drop_old_pids_zero(struct spec *spec)
+{
+	const char *minor = spec->oci_version + strlen("1.");
+
+	if (spec->linux_.resources.pids_limit == 0 && *minor < '3' && minor[1] == '.')
+		spec->linux_.resources.has_pids_limit = false;
+}
+
 int spec_read(struct arena *arena, const char *data, size_t n, struct spec **ret, struct err *err)
 {
 	struct spec_reader r = { .arena = arena, .err = err };
@@ -144,6 +155,7 @@ int spec_read(struct arena *arena, const char *data, size_t n, struct spec **ret
 		rc = spec_check(spec, err);
 	if (rc < 0)
 		return rc;
+	drop_old_pids_zero(spec);
 	warn_all(&r);
 	*ret = spec;
 	return 0;

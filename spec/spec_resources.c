@@ -5,7 +5,7 @@
  *
  * 0 counts as absent for cpu.shares, cpu.quota, cpu.period, cpu.realtimePeriod, blockIO weights and
  * the byte limits of memory: Docker and CRI-O send it for "not set", runc takes it so, and the
- * kernel either refuses it or would kill the container. pids.limit 0 is a value (OCI 1.3).
+ * kernel either refuses it or would kill the container. pids.limit 0 is a value (from OCI 1.3 on).
  */
 #include "spec/spec_table.h"
 

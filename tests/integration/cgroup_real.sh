@@ -12,22 +12,21 @@ if [ "$(id -u)" != 0 ]; then
 	exit 0
 fi
 
-driver=${1-}
-if [ -z "$driver" ]; then
-	dir=$(mktemp -d)
-	driver=$dir/cgroup_driver
-	"${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE -I. -O1 -g -o "$driver" \
-		tests/integration/cgroup_driver.c runtime/host_cgroup.c runtime/plan_cgroup*.c \
-		runtime/cgroup*.c spec/spec.c \
-		common/{arena,err,fd,io,log,path,proc,sock,str,sys}.c || exit 1
-fi
-
 # Everything the script itself makes below the v2 root is in here.
+dir=$(mktemp -d) || exit 1
 mine=thole-test-real-$$
 trap '
-	[ -z "${dir-}" ] || rm -rf "$dir"
+	rm -rf "$dir"
 	find /sys/fs/cgroup/$mine /sys/fs/cgroup/unified/$mine -depth -type d -exec rmdir {} + 2>/dev/null
 ' EXIT
+
+# A copy that unprivileged users can reach.
+if [ $# = 0 ]; then
+	make --no-print-directory -s BUILD=release drivers >&2 || exit 1
+	set -- build/release/integration/cgroup_driver
+fi
+chmod 755 "$dir" && install -m 755 "$1" "$dir/cgroup_driver" || exit 1
+driver=$dir/cgroup_driver
 
 # Runs the driver and numbers its lines anew, so that all layouts make one TAP stream.
 run() { # NAME "LAYOUT [MODE]" COMMAND...
@@ -52,6 +51,7 @@ run() { # NAME "LAYOUT [MODE]" COMMAND...
 	fi
 }
 
+# shellcheck disable=SC2317 # called through run
 # A private mount namespace, changed by SETUP, in which the command runs.
 private() { # SETUP COMMAND...
 	local setup=$1
@@ -76,22 +76,25 @@ namespaces() {
 	run 'rootless v2' 'v2 rootless' private "$v2" setpriv --reuid 65534 --clear-groups
 	run 'user namespace v2' 'v2 rootless' private "$v2" \
 		setpriv --reuid 65534 --clear-groups unshare -U -r
+	run 'delegated v2' 'v2 delegated' private "$inside; chown -R 65534 /sys/fs/cgroup/$mine" \
+		setpriv --reuid 65534 --clear-groups unshare -U -r
 }
 
 case $(magic /sys/fs/cgroup) in
 cgroup2fs)
-	run host v2 env
+	run host v2 env CGROUP_HOST=1
 	namespaces
 	;;
 *)
 	layout=v1
 	[ "$(magic /sys/fs/cgroup/unified)" = cgroup2fs ] && layout=hybrid
-	run host $layout env
+	run host $layout env CGROUP_HOST=1
 	[ $layout = hybrid ] && run 'pure v1' v1 private 'umount -l /sys/fs/cgroup/unified'
 	run 'pure v2' v2 private "$v2"
 	namespaces
 	run 'rootless host' "$layout rootless" setpriv --reuid 65534 --clear-groups
 	# Mount points that only mountinfo tells.
+	# shellcheck disable=SC2016
 	run 'v1 elsewhere' v1 private 'umount -l /sys/fs/cgroup; mount -t tmpfs none /sys/fs/cgroup
 		cd /sys/fs/cgroup; for c in cpu memory devices freezer pids; do
 		mkdir "odd $c"; mount -t cgroup -o $c none "odd $c"; done; cd /'

@@ -31,9 +31,9 @@ static bool meaning(const struct spec_device_rule *rules, size_t n, const struct
 			continue;
 		for (size_t i = 0; i < n; i++) {
 			const struct spec_device_rule *r = &rules[i];
-			bool has = bit == BPF_DEVCG_ACC_READ  ? r->read :
-				   bit == BPF_DEVCG_ACC_WRITE ? r->write :
-								r->mknod;
+			bool has = bit == BPF_DEVCG_ACC_READ    ? r->read
+				   : bit == BPF_DEVCG_ACC_WRITE ? r->write
+								: r->mknod;
 			char type = q->type == BPF_DEVCG_DEV_BLOCK ? 'b' : 'c';
 
 			if (has && (r->type == 'a' || r->type == type) &&
@@ -153,7 +153,7 @@ static void test_fixed(void **state)
 static void test_no_program(void **state)
 {
 	const struct spec_device_rule rules[] = {
-		{ false, 'c', 1, 3, true, true, true },
+		{ true, 'c', 1, 3, true, true, true },
 		{ true, 'a', -1, -1, true, true, true },
 		{ true, 'c', 1, 3, true, true, true },
 		{ false, 'c', 1, 5, true, true, true },

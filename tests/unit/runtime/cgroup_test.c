@@ -124,10 +124,9 @@ static struct plan_cgroup_write *add_write(struct fixture *f, size_t dir, const 
 {
 	struct plan_cgroup_write *w = &f->writes[f->plan.n_writes++];
 
-	*w = (struct plan_cgroup_write){ .dir = dir,
-					 .file = file,
-					 .value = value,
-					 .json_path = "linux.resources.x" };
+	*w = (struct plan_cgroup_write){
+		.dir = dir, .file = file, .value = value, .json_path = "linux.resources.x"
+	};
 	return w;
 }
 
@@ -470,7 +469,8 @@ static void test_oom(void **state)
 	add_dir(f, "memory", "memory", "c");
 	assert_int_equal(cgroup_oom_kills(&f->cg, &n), -ENOENT);
 	make_dirs(f, "memory/c/sub");
-	make_file(f, "memory/c/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+	make_file(f, "memory/c/memory.oom_control",
+		  "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
 	make_file(f, "memory/c/sub/memory.oom_control", "oom_kill_disable 0\noom_kill 3\n");
 	assert_int_equal(cgroup_oom_kills(&f->cg, &n), 0);
 	assert_int_equal(n, 5);
@@ -527,24 +527,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_create),
-		T(test_undo),
-		T(test_unmakeable),
-		T(test_writes),
-		T(test_write_refused),
-		T(test_check_usage),
-		T(test_used),
-		T(test_frozen_v2),
-		T(test_enable),
-		T(test_cpuset),
-		T(test_add),
-		T(test_pids),
-		T(test_freeze_v1),
-		T(test_freeze_timeout),
-		T(test_destroy),
-		T(test_destroy_symlink),
-		T(test_oom),
-		T(test_sub),
+		T(test_create),        T(test_undo),
+		T(test_unmakeable),    T(test_writes),
+		T(test_write_refused), T(test_check_usage),
+		T(test_used),          T(test_frozen_v2),
+		T(test_enable),        T(test_cpuset),
+		T(test_add),           T(test_pids),
+		T(test_freeze_v1),     T(test_freeze_timeout),
+		T(test_destroy),       T(test_destroy_symlink),
+		T(test_oom),           T(test_sub),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

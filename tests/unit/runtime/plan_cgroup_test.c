@@ -42,7 +42,7 @@ static const struct host host_hybrid = { .layout = HOST_CGROUP_HYBRID,
 					 .n_hierarchies = ARRAY_COUNT(hybrid_list),
 					 .v2_controllers = "hugetlb" };
 
-static struct host_hierarchy v2_list[] = { { "", "/cg", "/user/session", true } };
+static struct host_hierarchy v2_list[] = { { "", "/cg", "/user/login", true } };
 static const struct host host_v2 = { .layout = HOST_CGROUP_V2,
 				     .hierarchies = v2_list,
 				     .n_hierarchies = 1,
@@ -356,9 +356,8 @@ static void test_v1_only(void **state)
 	r->cpu_rt_runtime = 1000;
 	assert_string_equal(writes(f, &host_v2),
 			    "linux.resources.cpu.realtimeRuntime: not possible with cgroup v2");
-	assert_string_equal(writes(f, &host_v1),
-			    "0 cpu.rt_runtime_us \"1000\" group=3 "
-			    "(linux.resources.cpu.realtimeRuntime)\n");
+	assert_string_equal(writes(f, &host_v1), "0 cpu.rt_runtime_us \"1000\" group=3 "
+						 "(linux.resources.cpu.realtimeRuntime)\n");
 }
 
 static void test_cpu(void **state)
@@ -486,17 +485,15 @@ static void test_small_ones(void **state)
 
 	r->hugepages = &page;
 	r->n_hugepages = 1;
-	assert_string_equal(writes(f, &host_v2),
-			    "0 hugetlb.2MB.max \"4096\" "
-			    "(linux.resources.hugepageLimits[0].limit)\n"
-			    "0 hugetlb.2MB.rsvd.max \"4096\" optional "
-			    "(linux.resources.hugepageLimits[0].limit)\n");
+	assert_string_equal(writes(f, &host_v2), "0 hugetlb.2MB.max \"4096\" "
+						 "(linux.resources.hugepageLimits[0].limit)\n"
+						 "0 hugetlb.2MB.rsvd.max \"4096\" optional "
+						 "(linux.resources.hugepageLimits[0].limit)\n");
 	/* Hybrid: the controller sits on the v2 hierarchy, the third one. */
-	assert_string_equal(writes(f, &host_hybrid),
-			    "2 hugetlb.2MB.max \"4096\" "
-			    "(linux.resources.hugepageLimits[0].limit)\n"
-			    "2 hugetlb.2MB.rsvd.max \"4096\" optional "
-			    "(linux.resources.hugepageLimits[0].limit)\n");
+	assert_string_equal(writes(f, &host_hybrid), "2 hugetlb.2MB.max \"4096\" "
+						     "(linux.resources.hugepageLimits[0].limit)\n"
+						     "2 hugetlb.2MB.rsvd.max \"4096\" optional "
+						     "(linux.resources.hugepageLimits[0].limit)\n");
 	assert_string_equal(f->plan->v2_required, "hugetlb");
 	assert_string_equal(writes(f, &host_v1),
 			    "6 hugetlb.2MB.limit_in_bytes \"4096\" "
@@ -580,7 +577,10 @@ static void test_not_available(void **state)
 
 /* ---- devices ---- */
 
-#define RULE(allow, type, major, minor, r, w, m) { allow, type, major, minor, r, w, m }
+#define RULE(allow, type, major, minor, r, w, m)                                                   \
+	{                                                                                          \
+		allow, type, major, minor, r, w, m                                                 \
+	}
 #define DENY_ALL RULE(false, 'a', -1, -1, true, true, true)
 #define ALLOW_ALL RULE(true, 'a', -1, -1, true, true, true)
 
@@ -645,8 +645,7 @@ static void test_devices_v1(void **state)
 		  4,
 		  "deny a;allow c 9:* r;+++++++++++" },
 		/* a later "all" forgets what was before */
-		{ { RULE(true, 'c', 9, 9, true, true, true), DENY_ALL }, 2,
-		  "deny a;+++++++++++" },
+		{ { RULE(true, 'c', 9, 9, true, true, true), DENY_ALL }, 2, "deny a;+++++++++++" },
 		/* "all" with fewer access bits is not a reset */
 		{ { ALLOW_ALL, RULE(false, 'a', -1, -1, false, true, false) },
 		  2,

@@ -129,6 +129,12 @@ static void test_ungrantable(void **state)
 	assert_true(f->plan->creds.permitted == BIT("CAP_KILL"));
 	assert_true(f->plan->creds.bounding == BIT("CAP_KILL"));
 	assert_int_equal(logged(f, "cannot be granted, ignored: CAP_SYS_RESOURCE"), 1);
+	/* Nor could we set the limits of a process of another uid. */
+	assert_true(f->plan->rlimits_by_init);
+	f->host.own_caps |= resource;
+	assert_int_equal(build(f, "", ""), 0);
+	assert_false(f->plan->rlimits_by_init);
+	f->host.own_caps &= ~resource;
 	/* In a user namespace of its own the container's root has every capability. */
 	assert_int_equal(build(f, ALL_SETS("\"CAP_SYS_RESOURCE\""),
 			       "\"namespaces\":[{\"type\":\"user\"}],"

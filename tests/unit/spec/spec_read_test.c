@@ -414,7 +414,7 @@ static void test_absent(void **state)
 
 	(void)state;
 	s = must_read(&arena,
-		      "{'ociVersion':'1.2.0','root':{'path':'r','readonly':null},'hostname':'',"
+		      "{'ociVersion':'1.3.0','root':{'path':'r','readonly':null},'hostname':'',"
 		      "'mounts':null,'hooks':null,'annotations':{'a':null},"
 		      "'process':{'cwd':'/','args':['a'],'env':null,'capabilities':{'ambient':[]},"
 		      "'apparmorProfile':'','oomScoreAdj':0,'scheduler':null,"
@@ -443,6 +443,9 @@ static void test_absent(void **state)
 	assert_null(r->cpus);
 	assert_true(r->has_cpu_burst && r->has_pids_limit);
 	assert_int_equal(r->pids_limit, 0);
+	/* Before 1.3 it meant no limit. */
+	s = must_read(&arena, MINIMAL(",'linux':{'resources':{'pids':{'limit':0}}}"));
+	assert_false(s->linux_.resources.has_pids_limit);
 }
 
 static void test_versions(void **state)

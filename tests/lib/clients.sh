@@ -1,0 +1,175 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What the scripts that drive real clients share: a script calls clients_main, which runs it again
+# once for each cgroup layout, as "SCRIPT inner", in private namespaces (mounts, pids, network, ipc,
+# hostname, a /run of its own), numbers its TAP lines and removes everything afterwards, also after
+# a failure. The daemons and containers die with the pid namespace.
+#
+# In the inner run: LAYOUT is host|v1|v2, W the layout's work directory, ROOTFS a busybox root
+# filesystem, RT the absolute path of the runtime under test (THOLE, else bin/thole), CG the cgroup
+# below which every container must be put. ONLY=WORD runs the cases whose name contains WORD.
+
+# clients_main SCRIPT COMMAND... -- LAYOUT...    skips everything when a COMMAND is missing
+clients_main() {
+	local script=$1 name layout rc missing=()
+	name=$(basename "$1" .sh)
+	shift
+	while [ "$1" != -- ]; do
+		command -v "$1" >/dev/null || missing+=("$1")
+		shift
+	done
+	shift
+	if [ "$(id -u)" != 0 ]; then
+		printf 'ok 1 %s # skip needs root\n1..1\n' "$name"
+		exit 0
+	elif [ ${#missing[@]} -gt 0 ]; then
+		printf 'ok 1 %s # skip not installed: %s\n1..1\n' "$name" "${missing[*]}"
+		exit 0
+	fi
+	RT=$(realpath -e "${THOLE:-bin/thole}") || exit 1
+	TOP=$(mktemp -d "/tmp/thole-$name.XXXXXX") || exit 1
+	CG=/thole-test-$name-$$
+	DEADLINE=$(($(date +%s) + ${CLIENTS_SECONDS:-225}))
+	chmod 755 "$TOP"
+	echo 0 >"$TOP/count"
+	child=
+	trap clients_clean EXIT
+	trap 'exit 129' HUP INT TERM
+	export RT TOP CG DEADLINE ROOTFS="$TOP/rootfs"
+	clients_rootfs "$ROOTFS"
+	for layout; do
+		mkdir "$TOP/$layout"
+		# In the background, so that a signal to this script is acted on at once.
+		W=$TOP/$layout LAYOUT=$layout clients_private "$layout" bash "$script" inner </dev/null &
+		child=$!
+		wait "$child"
+		rc=$?
+		child=
+		[ $rc -eq 0 ] || tap_line "not ok" "$layout: the script ended early, status $rc"
+	done
+	echo "1..$(cat "$TOP/count")"
+	[ ! -e "$TOP/failed" ]
+	exit
+}
+
+# One COMMAND in namespaces of its own; time-out and death of this process kill all of them.
+clients_private() { # LAYOUT COMMAND...
+	local layout=$1 limit=$((DEADLINE - $(date +%s)))
+	shift
+	[ $limit -gt 0 ] || limit=1
+	if [ "$layout" = host ]; then
+		exec timeout -s KILL $limit unshare -m -p -f --kill-child=SIGKILL -n -i -u bash -c '
+			set -e
+			mount --make-rprivate /
+			mount -t proc proc /proc
+			mount -t tmpfs -o mode=755 tmpfs /run
+			ip link set lo up
+			exec "$@"' private "$@"
+	fi
+	exec timeout -s KILL $limit tests/lib/layout "$layout" "$@"
+}
+
+clients_clean() {
+	local i
+	# The time-out passes the signal on, the kernel's parent-death signal does the rest.
+	[ -z "$child" ] || { kill "$child" && wait "$child"; } 2>/dev/null
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		# Names of every v1 hierarchy, of the hybrid's v2 part and of a pure v2.
+		find /sys/fs/cgroup/*"$CG" /sys/fs/cgroup"$CG" -depth -type d -exec rmdir {} + 2>/dev/null
+		[ -n "$(find /sys/fs/cgroup/*"$CG" /sys/fs/cgroup"$CG" -maxdepth 0 2>/dev/null)" ] || break
+		sleep 0.3
+	done
+	rm -rf --one-file-system "$TOP"
+}
+
+clients_rootfs() { # DIR
+	local a
+	mkdir -p "$1"/{bin,etc,proc,sys,dev,tmp,root,run,data}
+	chmod 1777 "$1/tmp"
+	cp "$(command -v busybox)" "$1/bin/busybox"
+	for a in $(busybox --list); do
+		[ "$a" = busybox ] || ln -s busybox "$1/bin/$a"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\n' >"$1/etc/passwd"
+	printf 'root:x:0:\nextra:x:500:user\nuser:x:1000:\n' >"$1/etc/group"
+	echo 'no program' >"$1/etc/notexec"
+}
+
+# ---- inner: TAP ------------------------------------------------------------------------------------
+tap_line() { # "ok"|"not ok" TEXT
+	local n=$(($(cat "$TOP/count") + 1))
+	echo $n >"$TOP/count"
+	[ "$1" = ok ] || : >"$TOP/failed"
+	echo "$1 $n $2"
+}
+wanted() { [ -z "${ONLY:-}" ] || [[ $1 == *"$ONLY"* ]]; }
+skip() { # NAME REASON
+	wanted "$1" || return 0
+	tap_line ok "$LAYOUT: $1 # skip $2"
+}
+# t NAME FUNCTION...: the function runs in a subshell with -e; its output is shown when it fails.
+t() {
+	local name=$1 rc start=$SECONDS
+	shift
+	wanted "$name" || return 0
+	(
+		set -eE
+		trap 'echo "at line $LINENO of ${BASH_SOURCE[0]##*/}: $BASH_COMMAND" >&9' ERR
+		"$@"
+	) >"$W/out" 2>&1 9>&1 </dev/null
+	rc=$?
+	if [ $rc -eq 0 ]; then
+		tap_line ok "$LAYOUT: $name"
+	else
+		tail -n 40 "$W/out" | sed 's/^/# /'
+		tap_line "not ok" "$LAYOUT: $name"
+	fi
+	[ $((SECONDS - start)) -lt 15 ] || echo "# $name took $((SECONDS - start)) s"
+}
+is() { # GOT EXPECTED
+	[ "$1" = "$2" ] && return 0
+	printf 'expected "%s"\ngot      "%s"\n' "$2" "$1"
+	return 1
+}
+like() { # GOT PATTERN, a shell pattern
+	# shellcheck disable=SC2053
+	[[ $1 == $2 ]] && return 0
+	printf 'expected like "%s"\ngot           "%s"\n' "$2" "$1"
+	return 1
+}
+# status N COMMAND...: the command must end with status N.
+status() {
+	local want=$1 rc=0
+	shift
+	"$@" || rc=$?
+	[ $rc -eq "$want" ] && return 0
+	echo "status $rc instead of $want: $*"
+	return 1
+}
+# eventually COMMAND...: tried for ten seconds.
+eventually() {
+	local i
+	for ((i = 0; i < 50; i++)); do
+		"$@" && return 0
+		sleep 0.2
+	done
+	echo "never true: $*"
+	return 1
+}
+# controller NAME: is it there for containers in this layout?
+controller() {
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+		grep -qw "$1" /sys/fs/cgroup/cgroup.controllers
+	else
+		[ -d "/sys/fs/cgroup/$1" ]
+	fi
+}
+# Inside a container: prints its memory limit in bytes.
+# shellcheck disable=SC2034
+memory_limit='cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max'
+# has_command NAME: does the runtime have this command? (other runtimes: assumed)
+has_command() {
+	[ "$(basename "$RT")" != thole ] || "$RT" --help 2>&1 | grep -qw -- "$1"
+}
+# Terminal of 24x80 for a client that insists on one.
+on_pty() { python3 tests/lib/console.py pty "$@" </dev/null; }
