@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # status, output and lines are bats'
 # Shared by every suite: a bundle whose init is the static payload, a runtime with a state root and
 # a cgroup of the test's own, and a teardown that cleans up and fails when something was left.
 #

@@ -309,6 +309,15 @@ static int apply_writes(const struct plan_cgroup *plan, const struct made *made,
 	return 0;
 }
 
+int cgroup_write_limits(const struct plan_cgroup *plan, struct err *err)
+{
+	CLEANUP_FREE struct made *none = calloc(plan->n_dirs + 1, sizeof(*none));
+
+	if (!none)
+		return err_set(err, ENOMEM, "out of memory");
+	return apply_writes(plan, none, err);
+}
+
 static int apply_device_program(const struct plan_cgroup *plan, const struct made *made,
 				struct err *err)
 {

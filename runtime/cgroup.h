@@ -33,6 +33,10 @@ void cgroup_from_plan(struct arena *arena, const struct plan_cgroup *plan, struc
  * device rules before any process is there. On error nothing that was made is left. */
 MUST_CHECK int cgroup_create(const struct plan_cgroup *plan, struct err *err);
 
+/* Writes the plan's limits into a cgroup in use: directories and device rules are left alone. On
+ * error what was there before is written back. */
+MUST_CHECK int cgroup_update(const struct plan_cgroup *plan, struct err *err);
+
 /* Directory fd for CLONE_INTO_CGROUP (the v2 or hybrid-v2 directory), -ENOENT if there is none. */
 MUST_CHECK int cgroup_open_v2(const struct cgroup *cg);
 

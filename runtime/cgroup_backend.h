@@ -23,6 +23,9 @@ uint64_t cgroup_now_ms(void);
  * deadline. False: the deadline has passed. Start with *step_us = 0. */
 bool cgroup_backoff(unsigned int *step_us, uint64_t deadline_ms);
 
+/* Does the plan's writes, no more; cgroup.c. */
+MUST_CHECK int cgroup_write_limits(const struct plan_cgroup *plan, struct err *err);
+
 /* ---- cgroup_tree.c: a directory and all below it, by descriptor, never through a symlink ---- */
 
 struct cgroup_pid_list { /* heap; cgroup_pid_list_done frees */

@@ -98,3 +98,4 @@ void command_help_all(const struct command *const *table, const struct option *g
 
 extern const struct command cmd_create, cmd_start, cmd_run, cmd_state, cmd_kill, cmd_delete;
 extern const struct command cmd_list, cmd_exec, cmd_ps, cmd_spec, cmd_features;
+extern const struct command cmd_pause, cmd_resume, cmd_update, cmd_events;

@@ -173,7 +173,7 @@ static int decide(struct arena *arena, const struct container_exec *req, struct 
 		  struct execing *e, struct err *err)
 {
 	struct plan_input in = { .kind = PLAN_EXEC, .request = &e->plan_request };
-	struct spec_process *process;
+	struct spec_process *process = NULL;
 	int r = state_read_spec(arena, &s->dir, &e->spec, err);
 
 	if (r >= 0)
@@ -183,7 +183,7 @@ static int decide(struct arena *arena, const struct container_exec *req, struct 
 				      : process_from_options(arena, req, e->spec, &process, err);
 	if (r < 0)
 		return r;
-	if (req->process_file && req->tty)
+	if (process && req->process_file && req->tty)
 		process->terminal = true;
 	e->plan_request = (struct plan_request){
 		.id = req->id,
@@ -242,10 +242,9 @@ static int exec_in(struct stage *s, struct foreground *fg, bool detach, struct e
 }
 
 static int run(struct arena *arena, const struct container_exec *req, struct stage *s,
-	       struct err *err)
+	       struct execing *e, struct err *err)
 {
 	struct foreground fg = FOREGROUND_INIT;
-	struct execing e = { 0 };
 	int r = state_dir_open(arena, req->root, req->id, false, &s->dir, err);
 
 	if (r >= 0)
@@ -253,14 +252,14 @@ static int run(struct arena *arena, const struct container_exec *req, struct sta
 	if (r >= 0)
 		r = check_status(state_status(&s->state, &s->join_pidfd), req->ignore_paused, err);
 	if (r >= 0)
-		r = decide(arena, req, s, &e, err);
+		r = decide(arena, req, s, e, err);
 	if (r >= 0)
 		r = choose_cgroup(arena, req, s, err);
 	if (r < 0)
 		return r;
-	s->plan = e.plan;
-	s->host = &e.host;
-	s->request = &e.request;
+	s->plan = e->plan;
+	s->host = &e->host;
+	s->request = &e->request;
 	/* The pidfd is what holds the container now: nobody has to wait for our process. */
 	state_dir_unlock(&s->dir);
 	if (!req->detach)
@@ -274,10 +273,11 @@ static int run(struct arena *arena, const struct container_exec *req, struct sta
 int container_exec(struct arena *arena, const struct container_exec *req, struct err *err)
 {
 	struct stage s = { .arena = arena, .root = req->root, .debug = req->debug };
+	struct execing e = { 0 };
 	int r;
 
 	stage_setup(&s);
-	r = run(arena, req, &s, err);
+	r = run(arena, req, &s, &e, err);
 	stage_done(&s);
 	return r < 0 ? err_wrap(err, "exec failed") : r;
 }

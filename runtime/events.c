@@ -21,14 +21,8 @@ static const struct {
 	uint64_t ns;
 } units[] = {
 	/* In Go's spelling; the micro sign exists twice in Unicode. Longer names come first. */
-	{ "ns", 1 },
-	{ "us", 1000 },
-	{ "\xc2\xb5s", 1000 },
-	{ "\xce\xbcs", 1000 },
-	{ "ms", 1000000 },
-	{ "s", NS_PER_S },
-	{ "m", 60 * NS_PER_S },
-	{ "h", 3600 * NS_PER_S },
+	{ "ns", 1 },       { "us", 1000 },    { "\xc2\xb5s", 1000 },  { "\xce\xbcs", 1000 },
+	{ "ms", 1000000 }, { "s", NS_PER_S }, { "m", 60 * NS_PER_S }, { "h", 3600 * NS_PER_S },
 };
 
 /* "1.5h" at the head of *text, which moves on. */
@@ -184,7 +178,8 @@ static int turn(const struct events *events, struct cgroup_watch *watch, uint64_
 	r = watch->path ? print_ooms(events->id, ooms, err) : 0;
 	if (r < 0)
 		return r;
-	if (end || fds[FD_INIT].revents || (fds[FD_STDOUT].revents & (POLLERR | POLLNVAL)))
+	if (end || fds[FD_INIT].revents ||
+	    (fds[FD_STDOUT].revents & (POLLERR | POLLHUP | POLLNVAL)))
 		return 1;
 	now = now_ns();
 	if (now < *due)

@@ -22,8 +22,9 @@
 #define DEFAULT_ROOT "/run/thole"
 
 static const struct command *const commands[] = {
-	&cmd_create, &cmd_start, &cmd_run, &cmd_state, &cmd_kill,     &cmd_delete,
-	&cmd_list,   &cmd_exec,  &cmd_ps,  &cmd_spec,  &cmd_features, NULL,
+	&cmd_create, &cmd_start, &cmd_run,      &cmd_state, &cmd_kill,   &cmd_delete,
+	&cmd_list,   &cmd_exec,  &cmd_ps,       &cmd_pause, &cmd_resume, &cmd_update,
+	&cmd_events, &cmd_spec,  &cmd_features, NULL,
 };
 
 static const struct option global_table[] = {

@@ -65,27 +65,29 @@ static pid_t clone_new(const struct spawn_args *args, bool into_cgroup, int *ret
 int spawn_process(const struct spawn_args *args, struct spawned *ret, struct err *err)
 {
 	bool into = args->cgroup_fd >= 0;
-	int pidfd = -EBADF, place_errno = 0;
-	pid_t pid = clone_new(args, into, &pidfd);
+	int pidfd = -EBADF;
+	pid_t pid;
 
+	/* Before the clone: the child reads it in its copy of *ret. */
+	ret->placed = into;
+	pid = clone_new(args, into, &pidfd);
 	if (into && cgroup_refused(pid)) {
-		place_errno = -pid;
-		into = false;
+		ret->placed = false;
 		pid = clone_new(args, false, &pidfd);
 	}
 	/* EPERM: how older outer profiles refuse a call they do not know. */
 	if (pid == -ENOSYS || pid == -EINVAL || pid == -EPERM) {
-		into = false;
+		ret->placed = false;
 		pid = clone_old(args->flags, args->sibling, &pidfd);
 	}
-	if (pid == 0)
+	if (pid == 0) {
 		args->fn(args->arg);
+		_exit(255); /* not reached */
+	}
 	if (pid < 0)
 		return err_sysn(err, pid, "clone the container's process");
 	ret->pid = pid;
 	ret->pidfd = pidfd;
-	ret->placed = into;
-	ret->place_errno = place_errno;
 	return 0;
 }
 

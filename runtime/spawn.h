@@ -12,18 +12,17 @@
 #include "common/err.h"
 
 struct spawn_args {
-	uint64_t flags; /* CLONE_NEW*, without NEWCGROUP and NEWTIME */
-	int cgroup_fd;  /* directory for CLONE_INTO_CGROUP, < 0: none */
-	bool sibling;   /* CLONE_PARENT: the child becomes the caller's parent's child */
-	void (*fn)(void *arg) NORETURN; /* the child's life */
+	uint64_t flags;        /* CLONE_NEW*, without NEWCGROUP and NEWTIME */
+	int cgroup_fd;         /* directory for CLONE_INTO_CGROUP, < 0: none */
+	bool sibling;          /* CLONE_PARENT: the child becomes the caller's parent's child */
+	void (*fn)(void *arg); /* the child's life; does not return */
 	void *arg;
 };
 
 struct spawned {
 	pid_t pid;
-	int pidfd;       /* close-on-exec; -EBADF without pidfd support */
-	bool placed;     /* the kernel put it into cgroup_fd's cgroup */
-	int place_errno; /* why it did not, 0 if not asked */
+	int pidfd;   /* close-on-exec; -EBADF without pidfd support */
+	bool placed; /* the kernel put it into cgroup_fd's cgroup; the child knows it too */
 };
 
 /* Parent, or the join helper (sibling). The child never returns from fn. */

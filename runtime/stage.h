@@ -43,7 +43,8 @@ struct stage {
 	bool tolerate_cgroup;
 	int tasks[STAGE_TASKS_MAX]; /* v1: the child places itself through these */
 	size_t n_tasks;
-	bool placed;
+	bool tasks_open; /* there is none that only the parent can enter for it */
+	bool has_v2;
 	bool poststop_due; /* hooks saw the container: poststop hooks follow its end */
 
 	struct prep prep;
@@ -81,8 +82,18 @@ const char *stage_state_text(struct arena *arena, const struct state *state, con
 /* "NN" without newline, by a temporary file beside it. */
 MUST_CHECK int stage_write_pid_file(const char *path, pid_t pid, struct err *err);
 
+/* Clone and the child's first step put it into every cgroup: nothing is left for the parent. */
+bool stage_is_placed(const struct stage *s, const struct spawned *child);
+/* Init must wait for its id maps or its cgroup: MAP_REQ and MAP_OK are exchanged. Both sides see the
+ * same facts. Without them init needs nothing that the parent does only after the clone, and runs
+ * on beside it. */
+bool stage_waits_for_maps(const struct stage *s);
+
 /* First row of every child: into the container's v1 cgroups (the v2 one was entered by clone). */
 MUST_CHECK int stage_place_self(struct stage *s, struct err *err);
+
+/* Child: closes everything but what the steps to come still need. */
+MUST_CHECK int stage_close_fds(struct stage *s, struct err *err);
 
 void stage_init_main(void *arg) NORETURN;
 void stage_join_main(void *arg) NORETURN;

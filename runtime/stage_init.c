@@ -63,6 +63,7 @@ static int step_session(void *ctx, struct err *err)
 	/* While we hold these, nobody sees our parent's end of file or its unlocking. */
 	s->sync_parent = fd_close(s->sync_parent);
 	s->dir.lock_fd = fd_close(s->dir.lock_fd);
+	s->dir.fd = fd_close(s->dir.fd);
 	s->prep.fifos.report_in = fd_close(s->prep.fifos.report_in);
 	for (int i = 0; i < 3; i++)
 		s->prep.stdio_parent[i] = fd_close(s->prep.stdio_parent[i]);
@@ -90,6 +91,8 @@ static int step_maps(void *ctx, struct err *err)
 	struct stage *s = ctx;
 	int r;
 
+	if (!stage_waits_for_maps(s))
+		return 0;
 	/* Both the cgroup and the id maps: nothing is done outside the one or without the other. */
 	if (!s->prep.helper)
 		return ask(s, SYNC_MAP_REQ, 0, SYNC_MAP_OK, err);
@@ -100,6 +103,7 @@ static int step_maps(void *ctx, struct err *err)
 static int step_join(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
+	int r;
 
 	/* The helper entered everything before it cloned us. */
 	if (s->prep.helper)
@@ -107,8 +111,10 @@ static int step_join(void *ctx, struct err *err)
 	if (!is_exec(s))
 		return ns_enter_rest(&s->prep.ns, err);
 	/* Ours is the container's pid namespace already, by our parent's setns before the clone. */
-	return ns_enter_process(s->join_pidfd, s->state.pid,
-				s->plan->ns.enter & ~(uint64_t)CLONE_NEWPID, err);
+	r = ns_enter_process(s->join_pidfd, s->state.pid,
+			     s->plan->ns.enter & ~(uint64_t)CLONE_NEWPID, err);
+	s->join_pidfd = fd_close(s->join_pidfd);
+	return r;
 }
 
 static int step_time(void *ctx, struct err *err)
@@ -318,20 +324,29 @@ static int step_stdio(void *ctx, struct err *err)
 	return 0;
 }
 
-static int step_fds(void *ctx, struct err *err)
+int stage_close_fds(struct stage *s, struct err *err)
 {
-	struct stage *s = ctx;
-	/* CVE-2024-21626's class: nothing of the host stays open while we wait, and close-on-exec
-	 * would not be enough for that. What is kept is close-on-exec from birth. */
-	int keep[] = { s->sync_child,
-		       s->prep.fifos.exec_fd,
-		       s->prep.fifos.report_fd,
-		       s->prep.fifos.report_own,
-		       is_exec(s) ? -EBADF : s->rootfs.proc_fd,
-		       s->trace_fd };
+	/* CVE-2024-21626's class: nothing of the host stays open where the container may look, and
+	 * close-on-exec would not be enough for that. What is kept is close-on-exec from birth. */
+	int keep[] = { s->sync_child,           s->prep.fifos.exec_fd,
+		       s->prep.fifos.report_fd, s->prep.fifos.report_own,
+		       s->rootfs.proc_fd,       s->join_pidfd,
+		       s->prep.stdio_child[0],  s->prep.stdio_child[1],
+		       s->prep.stdio_child[2],  s->trace_fd };
 	int r = fd_close_from(3 + (int)s->plan->keep_fds, keep, ARRAY_COUNT(keep));
 
 	return r < 0 ? err_sysn(err, r, "close descriptors") : 0;
+}
+
+static int step_fds(void *ctx, struct err *err)
+{
+	struct stage *s = ctx;
+
+	/* They are fds 0, 1, 2 now. */
+	s->tty.slave = fd_close(s->tty.slave);
+	for (int fd = 0; fd < 3; fd++)
+		s->prep.stdio_child[fd] = fd_close(s->prep.stdio_child[fd]);
+	return stage_close_fds(s, err);
 }
 
 /* ---- 11, 12: labels, no_new_privs, early seccomp ---- */

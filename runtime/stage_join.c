@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The join helper: clones init from inside an existing user namespace that must own init's new
- * namespaces, or that gives the only right to enter the others.
+ * namespaces, or that gives the only right to enter the others; and it clones the process of an exec
+ * after it has left everything of the host behind.
  *
  * At this point we are: a child of the runtime with its uid, its namespaces and its capabilities,
  * not dumpable once we enter anything; what runs in the joined namespaces sees us from then on, but
@@ -33,10 +34,18 @@ static int step_placed(void *ctx, struct err *err)
 static int step_join(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
+	int r;
 
-	if (s->plan->kind == PLAN_EXEC)
-		return ns_enter_process(s->join_pidfd, s->state.pid, s->plan->ns.enter, err);
-	return ns_enter_rest(&s->prep.ns, err);
+	if (s->plan->kind != PLAN_EXEC)
+		return ns_enter_rest(&s->prep.ns, err);
+	/* What we clone is seen in the container's /proc from its first moment, and a container with
+	 * CAP_SYS_PTRACE may look into it, dumpable or not: by then neither its descriptors, nor its
+	 * root, nor its current directory may be the host's. */
+	r = stage_close_fds(s, err);
+	if (r >= 0)
+		r = ns_enter_process(s->join_pidfd, s->state.pid, s->plan->ns.enter, err);
+	s->join_pidfd = fd_close(s->join_pidfd);
+	return r;
 }
 
 static int step_clone(void *ctx, struct err *err)

@@ -10,8 +10,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "common/fd.h"
@@ -21,11 +19,7 @@
 #include "common/sock.h"
 #include "common/str.h"
 #include "common/sys.h"
-#include "runtime/hooks.h"
-#include "runtime/idmap.h"
-#include "runtime/procattr.h"
-#include "runtime/stage.h"
-#include "runtime/tty.h"
+#include "runtime/stage_answers.h"
 #include "spec/spec_docs.h"
 
 void stage_setup(struct stage *s)
@@ -73,16 +67,27 @@ const char *stage_state_text(struct arena *arena, const struct state *state, con
 	return arena_strdup(arena, text.data);
 }
 
+/* UTC, by hand: gmtime_r reads /etc/localtime first, at every start. The days are counted from the
+ * first of March of the year 0, so that the leap day is the last of its year. */
 static const char *timestamp(struct arena *arena)
 {
-	struct timespec ts;
-	struct tm tm;
+	struct timespec ts = { 0 };
+	long days, era, day, year, month, second;
 
-	if (clock_gettime(CLOCK_REALTIME, &ts) < 0 || !gmtime_r(&ts.tv_sec, &tm))
-		return "1970-01-01T00:00:00Z";
-	return arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
-			    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-			    ts.tv_nsec);
+	if (clock_gettime(CLOCK_REALTIME, &ts) < 0)
+		ts.tv_sec = 0;
+	days = (long)(ts.tv_sec / 86400) + 719468;
+	second = (long)(ts.tv_sec % 86400);
+	era = days / 146097;
+	day = days % 146097;
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5;
+	year += era * 400 + (month >= 10);
+	return arena_printf(arena, "%04ld-%02ld-%02ldT%02ld:%02ld:%02ld.%09ldZ", year,
+			    month < 10 ? month + 3 : month - 9, day + 1, second / 3600,
+			    second / 60 % 60, second % 60, ts.tv_nsec);
 }
 
 /* ---- before the clone ---- */
@@ -173,6 +178,16 @@ static void undo_cgroup(void *ctx)
 		log_warning("%s", err.msg);
 }
 
+/* In a user namespace of its own the container has no right over a process that is not dumpable and
+ * whose memory belongs to ours, so that the quick way is safe: unless we lack rights over its other
+ * namespaces, which then only that one gives. Without one, see the helper's "join". */
+static bool exec_needs_helper(const struct stage *s)
+{
+	if (s->plan->ns.enter & CLONE_NEWUSER)
+		return s->host->euid != 0;
+	return s->plan->ns.enter & CLONE_NEWPID;
+}
+
 static int step_prep(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
@@ -185,11 +200,13 @@ static int step_prep(void *ctx, struct err *err)
 
 	if (r < 0)
 		return r;
-	/* Without rights over the container's namespaces only its user namespace gives them. */
 	if (is_exec(s))
-		s->prep.helper = (s->plan->ns.enter & CLONE_NEWUSER) && s->host->euid != 0;
+		s->prep.helper = exec_needs_helper(s);
 	s->rootfs = ROOTFS_INIT(s->plan->mounts, s->plan->cgroup, &s->prep.rootfs);
-	return 0;
+	/* Mounts with maps of their own need no namespace of init. */
+	if (is_exec(s) || s->plan->ns.user)
+		return 0;
+	return rootfs_prepare_idmap(s->plan->mounts, &s->prep.rootfs, -EBADF, err);
 }
 
 /* ---- the clone ---- */
@@ -222,12 +239,22 @@ static int clone_child(struct stage *s, struct err *err)
 		args.fn = stage_join_main;
 	}
 	s->n_tasks = n_tasks > 0 ? (size_t)n_tasks : 0;
+	s->tasks_open = n_tasks >= 0;
+	s->has_v2 = cgroup_fd >= 0;
 	r = spawn_process(&args, child, err);
 	for (size_t i = 0; i < s->n_tasks; i++)
 		fd_close(s->tasks[i]);
-	/* Nothing is left to place: what there is of v2 by clone, v1 by the child's first step. */
-	s->placed = r >= 0 && n_tasks >= 0 && (cgroup_fd < 0 || child->placed);
 	return r;
+}
+
+bool stage_is_placed(const struct stage *s, const struct spawned *child)
+{
+	return s->tasks_open && (!s->has_v2 || child->placed);
+}
+
+bool stage_waits_for_maps(const struct stage *s)
+{
+	return s->prep.helper || (!is_exec(s) && s->plan->ns.user) || !stage_is_placed(s, &s->init);
 }
 
 int stage_place_self(struct stage *s, struct err *err)
@@ -317,7 +344,7 @@ static int place(struct stage *s, const struct spawned *child, struct err *err)
 {
 	int r = 0;
 
-	if (s->cgroup.n && !s->placed)
+	if (s->cgroup.n && !stage_is_placed(s, child))
 		r = cgroup_add(&s->cgroup, child->pid, child->placed, s->tolerate_cgroup, err);
 	if (r < 0 && is_exec(s) && (r == -EBUSY || r == -EOPNOTSUPP))
 		r = place_beside_init(s, child->pid, err);
@@ -327,64 +354,6 @@ static int place(struct stage *s, const struct spawned *child, struct err *err)
 	    sched_setaffinity(child->pid, sizeof(cpu_set_t), &s->plan->cpus_final.set) < 0)
 		return err_sys(err, "process.execCPUAffinity.final: set affinity");
 	return 0;
-}
-
-/* What became of a child whose end of the socket is closed. */
-static int tell_death(struct stage *s, struct spawned *child, const char *role, size_t page,
-		      struct err *err)
-{
-	const char *expected = strstr(err->msg, "expected ");
-	char last[STEP_NAME_MAX] = "", want[64] = "", name[32];
-	int status = spawn_kill_reap(child);
-	uint64_t kills = 0;
-
-	if (expected)
-		snprintf(want, sizeof(want), ", %s", expected);
-	if (s->page)
-		snprintf(last, sizeof(last), "%s", s->page + page);
-	if (s->cgroup.n && !is_exec(s) && cgroup_oom_kills(&s->cgroup, &kills) >= 0 && kills > 0)
-		return err_set(err, ENOMEM,
-			       "container init was OOM-killed (memory limit too low?)");
-	if (status >= 0 && WIFSIGNALED(status))
-		return err_set(err, ECHILD, "%s killed by %s after step '%s'%s", role,
-			       signal_name(WTERMSIG(status), name, sizeof(name)), last, want);
-	return err_set(err, ECHILD, "%s exited with status %d after step '%s'%s", role,
-		       status >= 0 ? WEXITSTATUS(status) : -1, last, want);
-}
-
-static int expect(struct stage *s, enum sync_type type, struct sync_msg *msg, int *ret_fd,
-		  struct err *err)
-{
-	int r = sync_expect(s->sync_parent, type, msg, ret_fd, err);
-
-	if (r == -ENODATA)
-		return tell_death(s, &s->init, "init", STAGE_PAGE_INIT, err);
-	return r;
-}
-
-static int tell(struct stage *s, enum sync_type type, struct err *err)
-{
-	struct sync_msg msg = { .type = type };
-	char buf[SYNC_BYTES_MAX];
-	ssize_t n = sync_encode(&msg, buf, sizeof(buf));
-
-	/* Not write(2): a child that died must not be our SIGPIPE. */
-	if (n >= 0)
-		n = sock_send(s->sync_parent, buf, (size_t)n, NULL, 0);
-	if (n == -EPIPE || n == -ECONNRESET) {
-		/* It may have left the reason. */
-		struct sync_msg fail;
-		int r = sync_expect(s->sync_parent, SYNC_FAIL, &fail, NULL, err);
-
-		if (r == 0) {
-			*err = fail.err;
-			return -fail.err.code;
-		}
-		if (r != -ENODATA)
-			return r;
-		return tell_death(s, &s->init, "init", STAGE_PAGE_INIT, err);
-	}
-	return n < 0 ? err_sysn(err, (int)n, "send %s", sync_type_name(type)) : 0;
 }
 
 static int step_join(void *ctx, struct err *err)
@@ -397,12 +366,12 @@ static int step_join(void *ctx, struct err *err)
 		return 0;
 	r = place(s, &s->helper, err);
 	if (r >= 0)
-		r = tell(s, SYNC_MAP_OK, err);
+		r = stage_tell(s, SYNC_MAP_OK, err);
 	if (r < 0)
 		return r;
 	r = sync_expect(s->sync_parent, SYNC_CHILD_PID, &msg, NULL, err);
 	if (r == -ENODATA)
-		return tell_death(s, &s->helper, "the join helper", STAGE_PAGE_HELPER, err);
+		return stage_tell_death(s, &s->helper, "the join helper", STAGE_PAGE_HELPER, err);
 	if (r < 0)
 		return r;
 	s->init.pid = msg.value;
@@ -436,221 +405,6 @@ static int step_place(void *ctx, struct err *err)
 	return place(s, &s->init, err);
 }
 
-static int write_maps(struct stage *s, struct err *err)
-{
-	CLEANUP_FD int userns = -EBADF;
-	char path[64];
-	int r = 0;
-
-	if (s->plan->ns.make & CLONE_NEWUSER)
-		r = idmap_write(&s->plan->ns, s->host, s->init.pid, err);
-	if (r < 0 || is_exec(s))
-		return r;
-	if (s->plan->ns.user) {
-		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)s->init.pid);
-		userns = fd_open(path, O_RDONLY | O_CLOEXEC, 0);
-		if (userns < 0)
-			return err_sysn(err, userns, "open \"%s\"", path);
-	}
-	return rootfs_prepare_idmap(s->plan->mounts, &s->prep.rootfs, userns, err);
-}
-
-static int step_maps(void *ctx, struct err *err)
-{
-	struct stage *s = ctx;
-	struct sync_msg msg;
-	int r = 0;
-
-	/* Behind the helper, whose CHILD_PID must come first, init does not ask. */
-	if (!s->prep.helper)
-		r = expect(s, SYNC_MAP_REQ, &msg, NULL, err);
-	if (r >= 0)
-		r = write_maps(s, err);
-	return r < 0 ? r : tell(s, SYNC_MAP_OK, err);
-}
-
-static int run_hooks(struct stage *s, enum spec_hook_kind kind, const char *status, struct err *err)
-{
-	struct hooks_run run = {
-		.list = &s->plan->spec->hooks[kind],
-		.kind = kind,
-		.pid = s->init.pid,
-	};
-
-	if (!run.list->n)
-		return 0;
-	run.state = stage_state_text(s->arena, &s->state, status);
-	return hooks_run(&run, err);
-}
-
-static int step_hooks(void *ctx, struct err *err)
-{
-	struct stage *s = ctx;
-	struct err lock_err = { 0 };
-	struct sync_msg msg;
-	int r;
-
-	s->poststop_due = true;
-	if (!s->plan->hooks_sync)
-		return 0;
-	r = expect(s, SYNC_HOOKS_REQ, &msg, NULL, err);
-	if (r < 0)
-		return r;
-	/* A hook may call us for this very container. */
-	state_dir_unlock(&s->dir);
-	r = run_hooks(s, HOOK_PRESTART, "creating", err);
-	if (r >= 0)
-		r = run_hooks(s, HOOK_CREATE_RUNTIME, "creating", err);
-	if (state_dir_lock(&s->dir, true, &lock_err) < 0 && r >= 0) {
-		*err = lock_err;
-		r = -lock_err.code;
-	}
-	return r < 0 ? r : tell(s, SYNC_HOOKS_OK, err);
-}
-
-static int step_console(void *ctx, struct err *err)
-{
-	struct stage *s = ctx;
-	CLEANUP_FD int master = -EBADF;
-	struct sync_msg msg;
-	int r;
-
-	if (!s->plan->process->terminal)
-		return 0;
-	r = expect(s, SYNC_TTY_FD, &msg, &master, err);
-	if (r < 0)
-		return r;
-	if (master < 0)
-		return err_set(err, EPROTO, "init sent no terminal");
-	if (s->prep.console_sock < 0) {
-		s->tty_master = fd_take(&master);
-		return 0;
-	}
-	r = tty_send(s->prep.console_sock, master, "/dev/ptmx", "console socket", err);
-	s->prep.console_sock = fd_close(s->prep.console_sock);
-	return r;
-}
-
-/* OCI ContainerProcessState, to the agent that will answer the notifications. */
-static int send_listener(struct stage *s, int listener, struct err *err)
-{
-	const struct spec_seccomp *seccomp = s->plan->process->seccomp.spec;
-	CLEANUP_JSON_WRITER struct json_writer *w = json_writer_new(NULL);
-	struct spec_state state = {
-		.id = s->state.id,
-		.status = is_exec(s) ? "running" : "creating",
-		.bundle = s->state.bundle,
-		.pid = s->state.pid,
-		.annotations = &s->state.annotations,
-	};
-	const char *text;
-	size_t n;
-	ssize_t sent;
-
-	jw_object(w);
-	jw_key(w, "ociVersion");
-	jw_string(w, SPEC_VERSION);
-	jw_key(w, "fds");
-	jw_array(w);
-	jw_string(w, "seccompFd");
-	jw_end(w);
-	jw_key(w, "pid");
-	jw_int(w, s->init.pid);
-	if (seccomp->listener_metadata) {
-		jw_key(w, "metadata");
-		jw_string(w, seccomp->listener_metadata);
-	}
-	jw_key(w, "state");
-	spec_state_write(w, &state);
-	jw_end(w);
-	text = json_writer_text(w, &n);
-	sent = sock_send(s->prep.seccomp_sock, text, n, &listener, 1);
-	if (sent < 0)
-		return err_sysn(err, (int)sent, "linux.seccomp.listenerPath: send to \"%s\"",
-				seccomp->listener_path);
-	s->prep.seccomp_sock = fd_close(s->prep.seccomp_sock);
-	return 0;
-}
-
-static int step_listener(void *ctx, struct err *err)
-{
-	struct stage *s = ctx;
-	CLEANUP_FD int listener = -EBADF;
-	struct sync_msg msg;
-	int r;
-
-	if (!s->prep.seccomp.notify)
-		return 0;
-	r = expect(s, SYNC_SECCOMP_FD, &msg, NULL, err);
-	if (r < 0)
-		return r;
-	listener = sys_pidfd_getfd(s->init.pidfd, msg.value);
-	if (listener < 0)
-		return err_sysn(err, listener, "take the seccomp listener from init");
-	if (s->prep.seccomp_sock >= 0) {
-		r = send_listener(s, listener, err);
-		if (r < 0)
-			return r;
-	}
-	return tell(s, SYNC_SECCOMP_OK, err);
-}
-
-static int send_pidfd(struct stage *s, struct err *err)
-{
-	int r;
-
-	if (s->prep.pidfd_sock < 0)
-		return 0;
-	if (s->init.pidfd < 0)
-		return err_set(err, ENOSYS, "--pidfd-socket: this kernel has no pidfds");
-	r = tty_send(s->prep.pidfd_sock, s->init.pidfd, is_exec(s) ? "setns" : "standard",
-		     "pidfd socket", err);
-	s->prep.pidfd_sock = fd_close(s->prep.pidfd_sock);
-	return r;
-}
-
-int stage_write_pid_file(const char *path, pid_t pid, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	size_t dir = slash ? (size_t)(slash - path) + 1 : 0;
-	char tmp[PATH_MAX], text[16];
-	CLEANUP_FD int fd = -EBADF;
-	int n = snprintf(tmp, sizeof(tmp), "%.*s.%s", (int)dir, path, path + dir), r;
-
-	if (n < 0 || (size_t)n >= sizeof(tmp))
-		return err_set(err, ENAMETOOLONG, "pid file \"%s\"", path);
-	/* A left-over is an error, as runc has it: somebody else may be writing it. */
-	fd = fd_open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return err_sysn(err, fd, "open pid file \"%s\"", tmp);
-	n = snprintf(text, sizeof(text), "%d", (int)pid);
-	r = io_write_all(fd, text, (size_t)n);
-	if (r >= 0 && rename(tmp, path) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlink(tmp);
-	return r < 0 ? err_sysn(err, r, "write pid file \"%s\"", path) : 0;
-}
-
-/* Hard limits, a lower oom_score_adj and real-time classes need rights that init gave up, or never
- * had in its user namespace: we set them on it while it waits. */
-static int step_ready(void *ctx, struct err *err)
-{
-	struct stage *s = ctx;
-	struct sync_msg msg;
-	int r = expect(s, SYNC_READY, &msg, NULL, err);
-
-	if (r >= 0)
-		r = rlimits_apply(s->plan->process, s->init.pid, err);
-	if (r >= 0)
-		r = oom_score_adj_apply(s->plan->process, s->init.pid, err);
-	if (r >= 0)
-		r = sched_apply(s->plan->process, s->init.pid, err);
-	if (r >= 0)
-		r = send_pidfd(s, err);
-	return r;
-}
-
 static int step_complete(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
@@ -669,7 +423,7 @@ static int step_release(void *ctx, struct err *err)
 	if (s->request->pid_file && !is_exec(s))
 		r = stage_write_pid_file(s->request->pid_file, s->init.pid, err);
 	/* From here on init outlives us. */
-	return r < 0 ? r : tell(s, SYNC_READY_OK, err);
+	return r < 0 ? r : stage_tell(s, SYNC_READY_OK, err);
 }
 
 static const struct step parent_steps[] = {
@@ -683,11 +437,11 @@ static const struct step parent_steps[] = {
 	{ "record", step_record, NULL, WHEN_INIT },
 	/* Before MAP_OK: init does nothing of its own outside its cgroup. */
 	{ "place", step_place, NULL, WHEN_ALWAYS },
-	{ "maps", step_maps, NULL, WHEN_ALWAYS },
-	{ "hooks", step_hooks, NULL, WHEN_INIT },
-	{ "console", step_console, NULL, WHEN_ALWAYS },
-	{ "listener", step_listener, NULL, WHEN_ALWAYS },
-	{ "ready", step_ready, NULL, WHEN_ALWAYS },
+	{ "maps", stage_answer_maps, NULL, WHEN_ALWAYS },
+	{ "hooks", stage_answer_hooks, NULL, WHEN_INIT },
+	{ "console", stage_answer_console, NULL, WHEN_ALWAYS },
+	{ "listener", stage_answer_listener, NULL, WHEN_ALWAYS },
+	{ "ready", stage_answer_ready, NULL, WHEN_ALWAYS },
 	{ "complete", step_complete, NULL, WHEN_INIT },
 	{ "release", step_release, NULL, WHEN_ALWAYS },
 };

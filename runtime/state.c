@@ -201,7 +201,7 @@ int state_dir_open(struct arena *arena, const char *root, const char *id, bool e
 /* What the runtime puts there, in the order of removal: state.json is last, so that a removal that
  * is cut short can be repeated. */
 static const char *const known_files[] = {
-	"exec.fifo", "report.fifo", "seccomp.bpf", CONFIG_FILE, STATE_FILE,
+	"exec.fifo", "report.fifo", "seccomp.bpf", "resources.json", CONFIG_FILE, STATE_FILE,
 };
 
 /* Removes the temporary files of replacements that a crash cut short. */

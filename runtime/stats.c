@@ -206,9 +206,8 @@ static const struct {
 	const char *key, *op;
 	bool bytes;
 } io_stat_keys[] = {
-	{ "rbytes", "Read", true },   { "wbytes", "Write", true }, { "rios", "Read", false },
-	{ "wios", "Write", false },   { "dbytes", "Discard", true },
-	{ "dios", "Discard", false },
+	{ "rbytes", "Read", true }, { "wbytes", "Write", true },   { "rios", "Read", false },
+	{ "wios", "Write", false }, { "dbytes", "Discard", true }, { "dios", "Discard", false },
 };
 
 static void add_io_item(const struct stats_blkio_entry *device, const char *item,
@@ -223,8 +222,7 @@ static void add_io_item(const struct stats_blkio_entry *device, const char *item
 		const char *key = io_stat_keys[i].key;
 		struct stats_blkio_list *list = io_stat_keys[i].bytes ? bytes : ops;
 
-		if (strlen(key) != (size_t)(equals - item) ||
-		    memcmp(key, item, strlen(key)) != 0)
+		if (strlen(key) != (size_t)(equals - item) || memcmp(key, item, strlen(key)) != 0)
 			continue;
 		list->v[list->n] = *device;
 		list->v[list->n].op = io_stat_keys[i].op;

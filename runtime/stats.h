@@ -52,15 +52,15 @@ struct stats_blkio_list {
 };
 
 enum stats_blkio_kind { /* in the order of the JSON */
-	BLKIO_SERVICE_BYTES,
-	BLKIO_SERVICED,
-	BLKIO_QUEUED,
-	BLKIO_SERVICE_TIME,
-	BLKIO_WAIT_TIME,
-	BLKIO_MERGED,
-	BLKIO_TIME,
-	BLKIO_SECTORS,
-	BLKIO_KIND_N
+			BLKIO_SERVICE_BYTES,
+			BLKIO_SERVICED,
+			BLKIO_QUEUED,
+			BLKIO_SERVICE_TIME,
+			BLKIO_WAIT_TIME,
+			BLKIO_MERGED,
+			BLKIO_TIME,
+			BLKIO_SECTORS,
+			BLKIO_KIND_N
 };
 
 struct stats_hugetlb {

@@ -246,8 +246,8 @@ static int read_hugetlb(const struct stats_reader *r)
 			if (res < 0)
 				return res;
 		} while (res && *rsvd && (rsvd = ""));
-		res = stats_file_number(
-			r, arena_printf(r->arena, "%s.max_usage_in_bytes", prefix), &h->max);
+		res = stats_file_number(r, arena_printf(r->arena, "%s.max_usage_in_bytes", prefix),
+					&h->max);
 		if (res >= 0)
 			res = stats_file_number(r, arena_printf(r->arena, "%s.failcnt", prefix),
 						&h->failcnt);
@@ -264,8 +264,8 @@ int stats_v1_read(const struct stats_reader *r, const char *controller)
 		const char *name;
 		int (*read)(const struct stats_reader *);
 	} readers[] = {
-		{ "cpu", read_cpu },     { "cpuacct", read_cpuacct }, { "cpuset", read_cpuset },
-		{ "memory", read_memory }, { "pids", read_pids },     { "blkio", read_blkio },
+		{ "cpu", read_cpu },         { "cpuacct", read_cpuacct }, { "cpuset", read_cpuset },
+		{ "memory", read_memory },   { "pids", read_pids },       { "blkio", read_blkio },
 		{ "hugetlb", read_hugetlb },
 	};
 

@@ -106,8 +106,8 @@ static int read_hugetlb(const struct stats_reader *r)
 		const char *text;
 
 		h->page_size = sizes[i];
-		res = stats_file_number(
-			r, arena_printf(r->arena, "hugetlb.%s.current", sizes[i]), &h->usage);
+		res = stats_file_number(r, arena_printf(r->arena, "hugetlb.%s.current", sizes[i]),
+					&h->usage);
 		if (res >= 0)
 			res = stats_file(r, arena_printf(r->arena, "hugetlb.%s.events", sizes[i]),
 					 &text);

@@ -151,9 +151,14 @@ int sync_recv(int fd, struct sync_msg *ret, int *ret_fd, struct err *err)
 	ssize_t n = sock_recv(fd, buf, sizeof(buf), &passed, &n_fds);
 	ssize_t used;
 
+	/* A child that died with our message unread: the kernel tells that once, before what the
+	 * child had still sent, which may be its reason. */
+	if (n == -ECONNRESET) {
+		n_fds = 1;
+		n = sock_recv(fd, buf, sizeof(buf), &passed, &n_fds);
+	}
 	if (n_fds == 0)
 		passed = -EBADF;
-	/* A child that dies with our message unread makes this a reset: as final as an end of file. */
 	if (n == 0 || n == -ECONNRESET)
 		return 0;
 	if (n < 0)

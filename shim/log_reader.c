@@ -14,6 +14,8 @@
 #include "shim/log_frame.h"
 
 #define BLOCK ((size_t)64 << 10)
+#define GAP_TRIES 50
+#define GAP_SLEEP_US 1000
 /* Others may write longer records than we do; above this a line is skipped. */
 #define LINE_MAX_BYTES ((size_t)1 << 20)
 
@@ -298,7 +300,7 @@ static unsigned int number_of(const struct log_reader *reader, const char *path,
 int log_reader_successor(const struct log_reader *reader, const char *path, struct log_reader *ret)
 {
 	/* A rotation while we look moves the numbers: then once more. */
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 2 * GAP_TRIES; i++) {
 		struct log_reader next = { .fd = -EBADF };
 		unsigned int after, number, again;
 		struct stat st;
@@ -312,8 +314,13 @@ int log_reader_successor(const struct log_reader *reader, const char *path, stru
 		/* Not there any more, or under a name that is not ours (kubelet's have a date): go on
 		 * with the oldest that is newer. */
 		r = log_reader_open(&next, path, number > 0 ? number - 1 : after);
+		/* A rotation that was cut short has left a gap for good. */
+		if (r == -ENOENT && number > 1 && i > GAP_TRIES)
+			r = log_reader_open(&next, path, number - 2);
 		if (r < 0 && r != -ENOENT)
 			return r;
+		if (r < 0)
+			usleep(GAP_SLEEP_US);
 		if (r == 0 && number_of(reader, path, &again) == number &&
 		    (number > 0 || again == after) &&
 		    !(next.ino == reader->ino && next.dev == reader->dev)) {

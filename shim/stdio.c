@@ -578,7 +578,9 @@ void stdio_process_exited(struct stdio *s)
 
 		if (!p)
 			continue;
-		if (p->fd >= 0 && !p->drained)
+		/* An EAGAIN seen earlier says nothing of what was written since. */
+		p->drained = p->fd < 0;
+		if (p->fd >= 0)
 			pump_read(p, capacity(s, p));
 		pump_events(p);
 	}

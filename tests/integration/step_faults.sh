@@ -153,6 +153,10 @@ for step in $(awk '$1 == "exec" { print $2 }' "$root/trace.exec") exec; do
 	fault_in_exec exec "$step"
 	kill_in_exec exec "$step"
 done
+for step in $(awk '$1 == "join" { print $2 }' "$root/trace.exec"); do
+	fault_in_exec join "$step"
+	kill_in_exec join "$step"
+done
 timeout 20 "${T[@]}" delete --force "$id"
 check_clean "exec"
 

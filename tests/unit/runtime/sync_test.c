@@ -132,6 +132,25 @@ static void test_expect(void **state)
 	close(fds[0]);
 }
 
+/* The child sends its reason and dies with our message unread. */
+static void test_reason_of_the_dead(void **state)
+{
+	struct sync_msg msg;
+	struct err err = { 0 }, fail = { 0 };
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(sock_pair(fds), 0);
+	(void)err_set(&fail, EIO, "why");
+	assert_int_equal(sync_send_err(fds[1], SYNC_FAIL, 0, &fail), 0);
+	assert_int_equal(sync_send(fds[0], SYNC_MAP_OK, 0, NULL), 0);
+	close(fds[1]);
+	assert_int_equal(sync_expect(fds[0], SYNC_READY, &msg, NULL, &err), -EIO);
+	assert_string_equal(err.msg, "why");
+	assert_int_equal(sync_expect(fds[0], SYNC_READY, &msg, NULL, &err), -ENODATA);
+	close(fds[0]);
+}
+
 static void test_wait(void **state)
 {
 	int fds[2];
@@ -219,8 +238,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_expect),     cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_report),     cmocka_unit_test(test_fifos),
+		cmocka_unit_test(test_expect),     cmocka_unit_test(test_reason_of_the_dead),
+		cmocka_unit_test(test_wait),       cmocka_unit_test(test_report),
+		cmocka_unit_test(test_fifos),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

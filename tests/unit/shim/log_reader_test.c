@@ -280,6 +280,24 @@ static void test_moved_elsewhere(void **state)
 	unlink(moved);
 }
 
+/* A writer killed in the middle of a rotation leaves a number without a file. */
+static void test_gap(void **state)
+{
+	struct fixture *f = *state;
+	char from[160], to[160];
+
+	add_records(f->path, "a");
+	assert_int_equal(log_reader_open(&f->reader, f->path, 0), 0);
+	rotate(f, 4);
+	add_records(f->path, "b");
+	rotate(f, 4);
+	add_records(f->path, "c");
+	snprintf(from, sizeof(from), "%s.2", f->path);
+	snprintf(to, sizeof(to), "%s.3", f->path);
+	assert_int_equal(rename(from, to), 0);
+	follow(f, "abc");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -291,6 +309,7 @@ int main(void)
 		TEST(test_tail_of_much),
 		TEST(test_truncation),
 		TEST(test_rotations),
+		TEST(test_gap),
 		TEST(test_renamed_away_and_back),
 		TEST(test_moved_elsewhere),
 	};
