@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "common/fd.h"
 #include "common/str.h"
 
 #define FDS_MAX 4096
@@ -24,6 +25,8 @@ static unsigned int listen_fds(void)
 
 int container_fds(int preserve, bool listen, struct plan_input *in, struct err *err)
 {
+	int r;
+
 	if (preserve < 0 || preserve > FDS_MAX)
 		return err_set(err, EINVAL, "--preserve-fds: %d is not possible", preserve);
 	in->listen_fds = listen ? listen_fds() : 0;
@@ -39,5 +42,7 @@ int container_fds(int preserve, bool listen, struct plan_input *in, struct err *
 			       "unable to stat preserved-fd %d (of %d): stat /proc/self/fd/%d: %s",
 			       i, preserve, fd, err_strerror(ENOENT));
 	}
-	return 0;
+	/* What else the caller left open is nobody's business: not the hooks' either. */
+	r = fd_cloexec_from(3 + (int)in->listen_fds + preserve);
+	return r < 0 ? err_sysn(err, r, "close descriptors") : 0;
 }

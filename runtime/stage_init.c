@@ -12,10 +12,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -128,10 +130,24 @@ static int step_time(void *ctx, struct err *err)
 	return ns_unshare_time(&s->plan->ns, err);
 }
 
+static int step_sources(void *ctx, struct err *err)
+{
+	/* While our uid still is the host's, which can reach the sources: in our own mount namespace
+	 * the flags of the host's mounts are locked against the container's root, in the trees that
+	 * the parent cloned they are not. */
+	return rootfs_open_sources(&((struct stage *)ctx)->rootfs, err);
+}
+
 static int step_identity(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 
+	/* CVE-2016-9962's class, also where no id changes: what comes into our pid namespace before
+	 * the start (an exec) must not read the runtime's environment or open its descriptors. Not
+	 * for a parent without rights, who has to write our oom_score_adj and get the listener. */
+	if (s->host->euid == 0 && (s->host->own_caps >> CAP_SYS_PTRACE & 1) &&
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "set not dumpable");
 	/* After the maps: before them every id is 65534. */
 	if (!s->plan->ns.user || !s->plan->ns.root_mapped)
 		return 0;
@@ -540,6 +556,7 @@ static const struct step init_steps[] = {
 	{ "maps", step_maps, NULL, WHEN_ALWAYS },
 	{ "join", step_join, NULL, WHEN_ALWAYS },
 	{ "time", step_time, NULL, WHEN_INIT },
+	{ "sources", step_sources, NULL, WHEN_INIT },
 	{ "identity", step_identity, NULL, WHEN_ALWAYS },
 	{ "keyring", step_keyring, NULL, WHEN_ALWAYS },
 	{ "cgroupns", step_cgroupns, NULL, WHEN_INIT },

@@ -240,7 +240,9 @@ static int clone_child(struct stage *s, struct err *err)
 	}
 	s->n_tasks = n_tasks > 0 ? (size_t)n_tasks : 0;
 	s->tasks_open = n_tasks >= 0;
-	s->has_v2 = cgroup_fd >= 0;
+	/* A v2 cgroup that cannot be opened is the parent's to fail on, and not absent. */
+	for (size_t i = 0; i < s->cgroup.n; i++)
+		s->has_v2 |= s->cgroup.v[i].v2;
 	r = spawn_process(&args, child, err);
 	for (size_t i = 0; i < s->n_tasks; i++)
 		fd_close(s->tasks[i]);

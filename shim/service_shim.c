@@ -125,6 +125,7 @@ static void do_logs(void *user, struct server_call *call, const uint8_t *payload
 		r.path = (char *)s->log_path;
 		r.format = (char *)s->log_format;
 		r.running = !task_init(s->task)->published;
+		r.pending = log_writer_counts(s->log).bytes_pending;
 		reply_message(call, &r.base);
 	}
 	thole__shim__v1__logs_request__free_unpacked(m, NULL);

@@ -28,6 +28,9 @@ pod() {
 # run OPTIONS... IMAGE COMMAND...
 run() { pod run --cgroup-parent "$CG" --network none --pull never "${limits[@]}" "$@"; }
 field() { pod inspect --format "{{$2}}" "$1"; }
+# After a failed case: nothing of it may disturb the next one.
+# shellcheck disable=SC2317
+clients_reset() { pod rm -af -t 0; }
 state_is() { [ "$(field "$1" .State.Status)" = "$2" ]; }
 # Twice: podman's own clean-up process may still hold the shm mount (with any fast runtime).
 gone() { pod rm -f -t 0 "$@" >/dev/null 2>&1 || pod rm -f -t 0 "$@"; }

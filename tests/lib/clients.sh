@@ -102,7 +102,7 @@ tap_line() { # "ok"|"not ok" TEXT
 	[ "$1" = ok ] || : >"$TOP/failed"
 	echo "$1 $n $2"
 }
-wanted() { [ -z "${ONLY:-}" ] || [[ $1 == *"$ONLY"* ]]; }
+wanted() { [ -z "${ONLY:-}" ] || [[ $1 == *"$ONLY"* || $1 == *import ]]; }
 skip() { # NAME REASON
 	wanted "$1" || return 0
 	tap_line ok "$LAYOUT: $1 # skip $2"
@@ -123,6 +123,7 @@ t() {
 	else
 		tail -n 40 "$W/out" | sed 's/^/# /'
 		tap_line "not ok" "$LAYOUT: $name"
+		! declare -F clients_reset >/dev/null || clients_reset >/dev/null 2>&1 </dev/null
 	fi
 	[ $((SECONDS - start)) -lt 15 ] || echo "# $name took $((SECONDS - start)) s"
 }

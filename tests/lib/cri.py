@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""A kubelet in small: drives the CRI runtime service of a containerd from RunPodSandbox to its removal.
+
+cri.py SOCKET CGROUP LOGDIR IMAGE [update]     exit status 0 when everything was as it has to be
+
+The messages are put together by hand (field number, value), so that no generated code is needed.
+"""
+import sys
+import time
+
+import grpc
+
+
+def varint(n):
+    out = b""
+    while True:
+        out += bytes([n & 127 | (128 if n > 127 else 0)])
+        n >>= 7
+        if not n:
+            return out
+
+
+def enc(*fields):
+    """(number, int|str|bytes), ..."""
+    out = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            out += varint(number << 3) + varint(value)
+        else:
+            value = value.encode() if isinstance(value, str) else value
+            out += varint(number << 3 | 2) + varint(len(value)) + value
+    return out
+
+
+def dec(data):
+    """First value of each field."""
+    out, i = {}, 0
+
+    def num():
+        nonlocal i
+        n = shift = 0
+        while True:
+            b = data[i]
+            i += 1
+            n |= (b & 127) << shift
+            shift += 7
+            if b < 128:
+                return n
+
+    while i < len(data):
+        key = num()
+        if key & 7 == 0:
+            value = num()
+        else:
+            size = num() if key & 7 == 2 else 8 if key & 7 == 1 else 4
+            value = data[i : i + size]
+            i += size
+        out.setdefault(key >> 3, value)
+    return out
+
+
+socket, cgroup, logs, image = sys.argv[1:5]
+channel = grpc.insecure_channel("unix://" + socket)
+
+
+def call(method, *fields):
+    f = channel.unary_unary("/runtime.v1.RuntimeService/" + method, lambda x: x, dec)
+    return f(enc(*fields), timeout=30)
+
+
+def check(what, got, expected):
+    if got != expected:
+        sys.exit(f"{what}: got {got!r}, expected {expected!r}")
+
+
+def status(container):
+    s = dec(call("ContainerStatus", (1, container))[1])
+    return s.get(3, 0), s.get(7, 0), s.get(10, b"").decode()
+
+
+def wait_exit(container):
+    for _ in range(100):
+        if status(container)[0] == 2:
+            return
+        time.sleep(0.1)
+    sys.exit("the container does not end: " + repr(status(container)))
+
+
+def container(name, *command, limit=64 << 20):
+    resources = enc((3, 512), (4, limit))
+    conf = [(1, enc((1, name))), (2, enc((1, image)))]
+    conf += [(3, a) for a in command]
+    conf += [(6, enc((1, "A"), (2, "b"))), (11, name + ".log"), (15, enc((1, resources)))]
+    return call("CreateContainer", (1, pod), (2, enc(*conf)), (3, config))[1]
+
+
+# hostname, log directory, cgroup parent
+config = enc((1, enc((1, "pod"), (2, "uid"), (3, "default"))), (2, "podhost"), (3, logs),
+             (8, enc((1, cgroup))))
+pod = call("RunPodSandbox", (1, config))[1]
+address = dec(dec(call("PodSandboxStatus", (1, pod))[1])[5])[1].decode()
+if not address.startswith("10.88.77."):
+    sys.exit("address of the sandbox: " + address)
+
+main = container("main", "sh", "-c", "trap 'echo bye; exit 4' TERM; echo $A; while :; do sleep 0.1; done")
+check("state", status(main)[0], 0)
+call("StartContainer", (1, main))
+check("state", status(main)[0], 1)
+got = call("ExecSync", (1, main), (2, "sh"), (2, "-c"), (2, "hostname; echo err >&2; exit 9"), (3, 10))
+check("exec", (got.get(1), got.get(2), got.get(3)), (b"podhost\n", b"err\n", 9))
+got = call("ExecSync", (1, main), (2, "sh"), (2, "-c"), (2, "ip addr show eth0"), (3, 10))
+if address.encode() not in got[1]:
+    sys.exit("the container is not in the sandbox's network: " + repr(got))
+call("ContainerStats", (1, main))
+if "update" in sys.argv:
+    call("UpdateContainerResources", (1, main), (2, enc((4, 48 << 20))))
+    path = f"/sys/fs/cgroup/memory{cgroup}/{main.decode()}/memory.limit_in_bytes"
+    check("updated limit", open(path, encoding="ascii").read(), str(48 << 20) + "\n")
+call("StopContainer", (1, main), (2, 10))
+check("end", status(main), (2, 4, "Error"))
+call("RemoveContainer", (1, main))
+with open(logs + "/main.log", encoding="ascii") as f:
+    check("log", [line.split(" ", 1)[1] for line in f], ["stdout F b\n", "stdout F bye\n"])
+
+oom = container("oom", "dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1", limit=16 << 20)
+call("StartContainer", (1, oom))
+wait_exit(oom)
+check("OOM", status(oom), (2, 137, "OOMKilled"))
+bad = container("bad", "nosuch")
+try:
+    call("StartContainer", (1, bad))
+    sys.exit("a missing program was started")
+except grpc.RpcError as e:
+    if '"nosuch": executable file not found in $PATH' not in e.details():
+        sys.exit("message: " + e.details())
+check("bad", status(bad)[:2], (2, 128))
+
+call("StopPodSandbox", (1, pod))
+call("RemovePodSandbox", (1, pod))
+check("sandboxes left", call("ListPodSandbox"), {})
+check("containers left", call("ListContainers"), {})
