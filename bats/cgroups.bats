@@ -107,7 +107,7 @@ v1file() { cat "/sys/fs/cgroup/$1$CG/$2"; }
 	requires runc_like
 	args sleep 30
 	ct_create
-	run rt create --bundle "$BUNDLE" "$ID-2"
+	run bash -c '"$@" </dev/null >"$0" 2>&1 || { cat "$0"; false; }' "$T/second" "$RUNTIME" --root "$STATE" create --bundle "$BUNDLE" "$ID-2"
 	status_is 1
 	has "not empty"
 	is_status created

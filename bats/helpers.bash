@@ -158,6 +158,15 @@ requires() {
 			[ -d /sys/fs/cgroup/pids ] || grep -qw pids /sys/fs/cgroup/cgroup.controllers ||
 				skip "no pids controller in this layout"
 			;;
+		memory | cpu | cpuset)
+			[ -d "/sys/fs/cgroup/$w" ] || grep -qw "$w" /sys/fs/cgroup/cgroup.controllers ||
+				skip "no $w controller in this layout"
+			;;
+		swap_account)
+			[ -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] ||
+				grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
+				skip "no accounting of swap"
+			;;
 		overlay) grep -qw overlay /proc/filesystems || skip "kernel has no overlay" ;;
 		userns) [ -e /proc/self/ns/user ] || skip "kernel has no user namespaces" ;;
 		timens) [ -e /proc/self/ns/time ] || skip "kernel has no time namespaces" ;;

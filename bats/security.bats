@@ -200,3 +200,61 @@ kernel.panic'; do
 	done
 	wait $p || true
 }
+
+@test "what the host mounted read-only stays so for a container's root with CAP_SYS_ADMIN" {
+	requires thole userns
+	# The source is below a directory that the container's root cannot enter from its own id.
+	mkdir -m 700 "$T/private"
+	mkdir "$T/private/ro"
+	cfg '.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = [{"containerID":0,"hostID":100000,"size":65536}]
+		| .linux.gidMappings = .linux.uidMappings | .process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+	mount_add "{\"destination\":\"/mnt\",\"source\":\"$T/private/ro\",\"options\":[\"bind\"]}"
+	args remount /mnt + write /mnt/file hacked
+	run unshare -m bash -c 'set -e; mount --make-rprivate /; mount -t tmpfs -o mode=777 t "$1"; echo untouched >"$1/file"; chmod 666 "$1/file"
+		mount -o remount,bind,ro "$1"; shift; "$@" </dev/null || true; cat "$0"' "$T/private/ro/file" "$T/private/ro" \
+		"$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID"
+	has "remount /mnt Operation not permitted"
+	has untouched
+}
+
+@test "the runtime's environment is not to be read before the start" {
+	requires thole
+	args pause
+	SECRET=topsecret ct_create
+	run rt exec "$ID" /bin/payload cat /proc/1/environ </dev/null
+	has_not topsecret
+	status_is 1
+	run rt exec "$ID" /bin/payload ls /proc/1/root </dev/null
+	status_is 1
+}
+
+@test "hooks get no descriptor of the runtime's caller" {
+	requires thole
+	printf '#!/bin/sh\nls -l /proc/self/fd >>%s/seen\n' "$T" >"$T/h"
+	chmod +x "$T/h"
+	cfg '.hooks = ({"path": $p} | {createRuntime: [.], createContainer: [.], poststart: [.], poststop: [.]})' --arg p "$T/h"
+	args id
+	run bash -c 'exec 9<'"$HOST/file"'; exec "$@" </dev/null' x "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID"
+	status_is 0
+	[ "$(grep -c ' 0 -> ' "$T/seen")" -eq 4 ]
+	! grep "$HOST" "$T/seen"
+}
+
+@test "exec stays inside the root of a container without a mount namespace" {
+	requires thole
+	cfg '.linux.namespaces |= map(select(.type != "mount")) | del(.mounts, .linux.maskedPaths, .linux.readonlyPaths)'
+	args pause
+	ct_create
+	ct_start
+	run rt exec "$ID" /bin/payload ls / </dev/null
+	status_is 0
+	has payload || has bin
+	has_not usr
+	cfg '.linux.namespaces |= map(select(.type != "pid"))'
+	rt delete --force "$ID"
+	ct_create
+	ct_start
+	run rt exec "$ID" /bin/payload ls / </dev/null
+	status_is 0
+	has_not usr
+}

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "common/arena.h"
 #include "common/err.h"
 

@@ -389,6 +389,21 @@ int proc_start_time(pid_t pid, uint64_t *ret_ticks, char *ret_state)
 	return 0;
 }
 
+void proc_describe(pid_t pid, char *buf, size_t size)
+{
+	char path[32], wchan[64], state = '?';
+	uint64_t ticks;
+
+	if (proc_start_time(pid, &ticks, &state) < 0) {
+		snprintf(buf, size, "gone");
+		return;
+	}
+	snprintf(path, sizeof(path), "/proc/%d/wchan", (int)pid);
+	if (io_read_small(AT_FDCWD, path, wchan, sizeof(wchan)) <= 0 || str_eq(wchan, "0"))
+		snprintf(wchan, sizeof(wchan), "unknown");
+	snprintf(buf, size, "state %c, wchan %s", state, wchan);
+}
+
 int proc_open(pid_t pid, uint64_t start_ticks)
 {
 	CLEANUP_FD int fd = -EBADF;

@@ -41,6 +41,9 @@ MUST_CHECK pid_t proc_spawn(const struct proc_spawn *spawn, int *ret_pidfd, stru
  * -ESRCH if there is no such process. */
 MUST_CHECK int proc_start_time(pid_t pid, uint64_t *ret_ticks, char *ret_state);
 
+/* Why it does not end: "state D, wchan refrigerator"; "gone" if there is no such process. */
+void proc_describe(pid_t pid, char *buf, size_t size);
+
 /* Opens a pidfd and proves by the start time that it is the process meant. -ESRCH if it is gone,
  * a zombie, or another process has its pid. */
 MUST_CHECK int proc_open(pid_t pid, uint64_t start_ticks);

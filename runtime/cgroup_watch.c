@@ -97,6 +97,11 @@ int cgroup_watch_open(const struct cgroup *cg, struct cgroup_watch *ret, struct 
 	struct cgroup_watch w = CGROUP_WATCH_INIT;
 	int r;
 
+	/* A rootless caller may have had to leave hierarchies out. */
+	if (memory && access(memory->path, F_OK) < 0)
+		memory = NULL;
+	if (v2 && access(v2->path, F_OK) < 0)
+		v2 = NULL;
 	if (!memory && !v2)
 		return -ENODATA;
 	w.path = memory ? memory->path : v2->path;
@@ -131,7 +136,7 @@ static int read_v1(struct cgroup_watch *w, uint64_t *ret_ooms)
 int cgroup_watch_read(struct cgroup_watch *w, const struct pollfd fds[CGROUP_WATCH_FDS],
 		      uint64_t *ret_ooms)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	int r;
 
 	*ret_ooms = 0;

@@ -53,14 +53,14 @@ static const struct option options[] = {
 #define R struct spec_resources
 #define ROW(name_, kind_, member_, zero_)                                                          \
 	{                                                                                          \
-		name_, kind_, offsetof(R, member_), offsetof(R, has_##member_), zero_              \
+		name_, offsetof(R, member_), offsetof(R, has_##member_), kind_, zero_              \
 	}
 
 /* The numbers. Zero counts as not given where the reader of JSON takes it so too. */
 static const struct number {
 	const char *name;
-	enum { UNSIGNED, SIGNED, BYTES, IDLE, PIDS } kind;
 	size_t value, has;
+	enum { UNSIGNED, SIGNED, BYTES, IDLE, PIDS } kind;
 	bool zero; /* is a value */
 } numbers[] = {
 	ROW("cpu-period", UNSIGNED, cpu_period, false),

@@ -205,13 +205,12 @@ int container_run(struct arena *arena, const struct container_create *req, struc
 	if (r < 0)
 		return r;
 	s = stage_for(arena, req, &m);
-	if (!req->plan.detach) {
-		r = foreground_begin(&fg, !req->no_subreaper, err);
-		if (r < 0)
-			return r;
-	}
+	/* First: what interrupts the making stays pending, and blocked until the error is told. */
 	stage_setup(&s);
-	r = make(&s, err);
+	if (!req->plan.detach)
+		r = foreground_begin(&fg, !req->no_subreaper, err);
+	if (r >= 0)
+		r = make(&s, err);
 	if (r >= 0)
 		r = run_made(&s, req, &fg, err);
 	stage_done(&s);
@@ -237,8 +236,13 @@ static int check_start(enum state_status status, struct err *err)
 static int hand_over(struct state_dir *dir, struct state *state, int pidfd, struct err *err)
 {
 	CLEANUP_FD int report = -EBADF;
-	int r = fifos_start(dir->fd, &report, err);
+	/* As it is: where that finds no room (a full /run), its successor would find none when it is
+	 * too late, and the container would run as "created". */
+	int r = state_write(dir, state, err);
 
+	if (r < 0)
+		return r;
+	r = fifos_start(dir->fd, &report, err);
 	if (r == -ENXIO || r == -ENOENT) {
 		/* A start before us was killed between its byte and its record of it: told now. */
 		state->started = true;

@@ -79,9 +79,10 @@ int container_kill(struct arena *arena, const char *root, const char *id, int si
 
 /* ---- delete ---- */
 
-static int await_end(int pidfd, struct err *err)
+static int await_end(pid_t pid, int pidfd, struct err *err)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	char why[128];
 	int r;
 
 	do
@@ -89,7 +90,10 @@ static int await_end(int pidfd, struct err *err)
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return err_sys(err, "wait for init's end");
-	return r == 0 ? err_set(err, EBUSY, "container init still running") : 0;
+	if (r > 0)
+		return 0;
+	proc_describe(pid, why, sizeof(why));
+	return err_set(err, EBUSY, "container init still running (pid %d: %s)", (int)pid, why);
 }
 
 static int kill_init(const struct state *state, enum state_status status, int pidfd,
@@ -103,7 +107,7 @@ static int kill_init(const struct state *state, enum state_status status, int pi
 	if (r < 0 && r != -ESRCH)
 		return err_sysn(err, r, "kill init");
 	thaw_if_killed(state, status, SIGKILL);
-	return await_end(pidfd, err);
+	return await_end(state->pid, pidfd, err);
 }
 
 static bool is_creator_alive(const struct state *state)

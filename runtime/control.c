@@ -36,30 +36,19 @@ static int look(struct arena *arena, const struct state_dir *dir, struct state *
 
 /* ---- pause, resume ---- */
 
-static bool can_pause(enum state_status status)
-{
-	return status == STATE_RUNNING || status == STATE_CREATED;
-}
-
 int control_pause(struct arena *arena, const char *root, const char *id, struct err *err)
 {
 	CLEANUP_STATE_DIR struct state_dir dir = STATE_DIR_INIT;
 	enum state_status status = STATE_STOPPED;
 	struct state state;
-	int r = state_dir_peek(arena, root, id, &dir, err);
+	/* With the lock nobody is frozen half-way through create or start. */
+	int r = state_dir_open(arena, root, id, true, &dir, err);
 
 	if (r >= 0)
 		r = look(arena, &dir, &state, &status, err);
-	/* Asked before waiting for the lock too: an exec that hangs in a frozen container may hold
-	 * it. With the lock held nobody is frozen half-way through being started. */
-	if (r >= 0 && can_pause(status)) {
-		r = state_dir_lock(&dir, true, err);
-		if (r >= 0)
-			r = look(arena, &dir, &state, &status, err);
-	}
 	if (r < 0)
 		return r;
-	if (!can_pause(status))
+	if (status != STATE_RUNNING && status != STATE_CREATED)
 		return err_set(err, EINVAL, "container not running");
 	return cgroup_freeze(&state.cgroup, true, err);
 }
@@ -69,7 +58,7 @@ int control_resume(struct arena *arena, const char *root, const char *id, struct
 	CLEANUP_STATE_DIR struct state_dir dir = STATE_DIR_INIT;
 	enum state_status status = STATE_STOPPED;
 	struct state state;
-	/* No lock: whoever holds it may be waiting for a frozen process. */
+	/* No lock: whoever holds it may be waiting for a process that is frozen. */
 	int r = state_dir_peek(arena, root, id, &dir, err);
 
 	if (r >= 0)

@@ -19,7 +19,8 @@
 #include "common/sys.h"
 
 #define STREAM_BYTES 32768
-#define PIECE 4096 /* PIPE_BUF: a writable pipe takes it without blocking */
+#define DRAIN_MIN 65536 /* a pty holds less */
+#define PIECE 4096      /* PIPE_BUF: a writable pipe takes it without blocking */
 
 struct front;
 
@@ -236,11 +237,14 @@ static void start_streams(struct front *f)
 }
 
 /* What the process wrote is in the pipes when it has been reaped: all of it goes out, whatever its
- * descendants keep open. */
+ * descendants keep open. They may go on writing for ever: not more is read than was in there. */
 static void drain(struct stream *s)
 {
+	ssize_t left = DRAIN_MIN;
+
 	if (s->ended || !s->to_caller)
 		return;
+	left = MAX(left, (ssize_t)fcntl(s->from, F_GETPIPE_SZ));
 	unwatch(&s->read);
 	unwatch(&s->write);
 	for (;;) {
@@ -248,13 +252,16 @@ static void drain(struct stream *s)
 
 		if (s->n > s->done && io_write_all(s->to, s->buf + s->done, s->n - s->done) < 0)
 			return;
+		s->n = s->done = 0;
+		if (left <= 0)
+			return;
 		n = read(s->from, s->buf, sizeof(s->buf));
 		if (n < 0 && errno == EINTR)
-			n = 0;
-		else if (n <= 0)
+			continue;
+		if (n <= 0)
 			return;
 		s->n = (size_t)n;
-		s->done = 0;
+		left -= n;
 	}
 }
 

@@ -57,6 +57,7 @@ struct hook_call {
 	struct input in;
 	int in_read; /* kept open until the end: a hook that does not read must not be our SIGPIPE */
 	struct capture out, error;
+	int cancel_fd;
 	uint64_t deadline_ms; /* 0: none */
 };
 
@@ -181,11 +182,10 @@ static int spawn_hook(struct hook_call *c, char *const *no_env, struct err *err)
 /* 1: the hook has ended; 0: call again; -ETIMEDOUT. */
 static int pump(struct hook_call *c)
 {
-	struct pollfd fds[4] = {
-		{ .fd = c->pidfd, .events = POLLIN },
-		{ .fd = c->in.fd, .events = POLLOUT },
-		{ .fd = c->out.fd, .events = POLLIN },
-		{ .fd = c->error.fd, .events = POLLIN },
+	struct pollfd fds[5] = {
+		{ .fd = c->pidfd, .events = POLLIN },     { .fd = c->in.fd, .events = POLLOUT },
+		{ .fd = c->out.fd, .events = POLLIN },    { .fd = c->error.fd, .events = POLLIN },
+		{ .fd = c->cancel_fd, .events = POLLIN },
 	};
 	int timeout = -1;
 
@@ -206,6 +206,8 @@ static int pump(struct hook_call *c)
 		drain(&c->error);
 	if (fds[0].revents)
 		return 1;
+	if (fds[4].revents)
+		return -EINTR;
 	/* Without pidfds the end of both outputs has to do. */
 	return c->pidfd < 0 && c->out.fd < 0 && c->error.fd < 0;
 }
@@ -235,6 +237,7 @@ static int run_one(const struct hooks_run *run, const struct spec_hook *hook, st
 		.in_read = -EBADF,
 		.out = { .fd = -EBADF },
 		.error = { .fd = -EBADF },
+		.cancel_fd = run->cancel_fd > 0 ? run->cancel_fd : -EBADF,
 	};
 	int status, r;
 
@@ -255,6 +258,8 @@ static int run_one(const struct hooks_run *run, const struct spec_hook *hook, st
 		if (r == -ETIMEDOUT)
 			r = err_set(err, ETIMEDOUT, "hook ran past specified timeout of %d.0s",
 				    hook->timeout);
+		else if (r == -EINTR)
+			r = err_set(err, EINTR, "interrupted by a signal");
 		else if (r < 0)
 			r = err_sysn(err, r, "wait for the hook");
 		else

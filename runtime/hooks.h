@@ -14,6 +14,7 @@ struct hooks_run {
 	const char *state;   /* compact JSON in which pid is 0 */
 	pid_t pid;           /* put in its place */
 	char *const *no_env; /* environment of a hook without "env"; NULL: the caller's */
+	int cancel_fd;       /* readable: the hook is killed and has failed; <= 0: none */
 };
 
 /* 0, or `error running NAME hook #I: ...` for the first that fails. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -20,6 +21,7 @@
 #include "spec/spec.h"
 
 #define DEFAULT_ROOT "/run/thole"
+#define STDERR_WAIT_MS 1000
 
 static const struct command *const commands[] = {
 	&cmd_create, &cmd_start, &cmd_run,      &cmd_state, &cmd_kill,   &cmd_delete,
@@ -75,10 +77,13 @@ static void print_text(const char *text, size_t n)
 /* The one place where an error is printed. */
 static int fail(const struct err *err, int status)
 {
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
 	/* One line in the log of a failing call, the error: podman reads the file as one object. */
 	log_release(false);
 	log_error("%s", err->msg);
-	if (log_is_file())
+	/* It is in the log: nobody has to wait for a reader of stderr who first waits for our end. */
+	if (log_is_file() && poll(&p, 1, STDERR_WAIT_MS) > 0)
 		dprintf(STDERR_FILENO, "%s\n", err->msg);
 	return status;
 }

@@ -15,6 +15,7 @@
 
 #include "common/fd.h"
 #include "common/str.h"
+#include "common/sys.h"
 
 /* Depth limit of user namespaces in the kernel. */
 #define USER_NS_DEPTH 32
@@ -278,16 +279,50 @@ static int enter_one_by_one(pid_t pid, uint64_t flags, struct err *err)
 	return r;
 }
 
-int ns_enter_process(int pidfd, pid_t pid, uint64_t flags, struct err *err)
+static int enter_all(int pidfd, pid_t pid, uint64_t flags, struct err *err)
 {
-	if (!flags)
-		return 0;
-	no_dumps();
-	if (pidfd >= 0 && setns(pidfd, (int)flags) == 0)
+	if (!flags || (pidfd >= 0 && setns(pidfd, (int)flags) == 0))
 		return 0;
 	if (pidfd >= 0 && errno != EINVAL)
 		return err_sys(err, "join the container's namespaces");
 	return enter_one_by_one(pid, flags, err);
+}
+
+/* The root of a process that has only a chroot. */
+static int open_root(int pidfd, pid_t pid, struct err *err)
+{
+	CLEANUP_FD int fd = -EBADF;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	fd = fd_open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sysn(err, fd, "open \"%s\"", path);
+	/* It was that process's only if that still lives. */
+	r = pidfd >= 0 ? sys_pidfd_send_signal(pidfd, 0) : 0;
+	return r < 0 ? err_sysn(err, r, "join the container") : fd_take(&fd);
+}
+
+int ns_enter_process(int pidfd, pid_t pid, uint64_t flags, struct err *err)
+{
+	CLEANUP_FD int root = -EBADF;
+	int r;
+
+	no_dumps();
+	/* Joining a mount namespace enters its root; without one of its own the container would be
+	 * left for the host's. Opened while /proc still is the host's. */
+	if (!(flags & CLONE_NEWNS)) {
+		root = open_root(pidfd, pid, err);
+		if (root < 0)
+			return root;
+	}
+	r = enter_all(pidfd, pid, flags, err);
+	if (r < 0 || root < 0)
+		return r;
+	if (fchdir(root) < 0 || chroot(".") < 0)
+		return err_sys(err, "enter the container's root");
+	return 0;
 }
 
 int ns_unshare_cgroup(struct err *err)

@@ -47,7 +47,8 @@ MUST_CHECK int ns_leave(struct ns_saved *saved, struct err *err);
 
 /* Child or helper: enters what is not early. Dumpable is switched off first (CVE-2016-9962). */
 MUST_CHECK int ns_enter_rest(const struct ns_fds *fds, struct err *err);
-/* Child or helper of exec: one setns(pidfd, flags); kernels before 5.8: one by one. */
+/* Child or helper of exec: one setns(pidfd, flags); kernels before 5.8: one by one. Without a mount
+ * namespace in flags it enters the root of that process instead. */
 MUST_CHECK int ns_enter_process(int pidfd, pid_t pid, uint64_t flags, struct err *err);
 
 /* Init. */

@@ -37,6 +37,10 @@ static int add_device(struct arena *arena, const struct spec *spec, size_t i,
 		return err_set(err, EINVAL,
 			       "linux.devices[%zu].path: \"%s\" is no place for a node", i,
 			       in->path);
+	/* It becomes the link to the container's own pts/ptmx; bound from the host (podman --privileged
+	 * in a user namespace) it could not be replaced. */
+	if (str_eq(path, "/dev/ptmx"))
+		return 0;
 	d->path = arena_strdup(arena, path);
 	if (d->type != 'p') {
 		if (in->major < 0 || in->minor < 0 || in->major > 0xfff || in->minor > 0xfffff)

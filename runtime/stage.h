@@ -50,7 +50,8 @@ struct stage {
 	struct prep prep;
 	struct rootfs rootfs; /* the child's view */
 	struct spawned helper, init;
-	int join_pidfd; /* exec: the container's init */
+	int join_pidfd;   /* exec: the container's init */
+	int interrupt_fd; /* see interrupt.h */
 	int sync_parent, sync_child;
 	int tty_master; /* foreground with a terminal, after the console step */
 	char *page;     /* last completed steps, see STAGE_PAGE_* */

@@ -20,6 +20,7 @@
 #include "common/sys.h"
 #include "runtime/hooks.h"
 #include "runtime/idmap.h"
+#include "runtime/interrupt.h"
 #include "runtime/procattr.h"
 #include "runtime/stage_answers.h"
 #include "runtime/tty.h"
@@ -56,8 +57,10 @@ int stage_tell_death(struct stage *s, struct spawned *child, const char *role, s
 int stage_expect(struct stage *s, enum sync_type type, struct sync_msg *msg, int *ret_fd,
 		 struct err *err)
 {
-	int r = sync_expect(s->sync_parent, type, msg, ret_fd, err);
+	int r = interrupt_wait(s->interrupt_fd, s->sync_parent, err);
 
+	if (r >= 0)
+		r = sync_expect(s->sync_parent, type, msg, ret_fd, err);
 	if (r == -ENODATA)
 		return stage_tell_death(s, &s->init, "init", STAGE_PAGE_INIT, err);
 	return r;
@@ -83,6 +86,7 @@ int stage_tell(struct stage *s, enum sync_type type, struct err *err)
 		}
 		if (r != -ENODATA)
 			return r;
+		*err = (struct err){ 0 }; /* that there is no reason is not the news */
 		return stage_tell_death(s, &s->init, "init", STAGE_PAGE_INIT, err);
 	}
 	return n < 0 ? err_sysn(err, (int)n, "send %s", sync_type_name(type)) : 0;
@@ -142,6 +146,7 @@ static int run_hooks(struct stage *s, enum spec_hook_kind kind, const char *stat
 		.list = &s->plan->spec->hooks[kind],
 		.kind = kind,
 		.pid = s->init.pid,
+		.cancel_fd = s->interrupt_fd,
 	};
 
 	if (!run.list->n)
@@ -309,7 +314,7 @@ int stage_answer_ready(void *ctx, struct err *err)
 
 	if (r >= 0)
 		r = rlimits_apply(s->plan->process, s->init.pid, err);
-	if (r >= 0)
+	if (r >= 0 && s->host->euid == 0) /* else done in "place" */
 		r = oom_score_adj_apply(s->plan->process, s->init.pid, err);
 	if (r >= 0)
 		r = sched_apply(s->plan->process, s->init.pid, err);

@@ -19,6 +19,8 @@
 #include "common/sock.h"
 #include "common/str.h"
 #include "common/sys.h"
+#include "runtime/interrupt.h"
+#include "runtime/procattr.h"
 #include "runtime/stage_answers.h"
 #include "spec/spec_docs.h"
 
@@ -28,6 +30,7 @@ void stage_setup(struct stage *s)
 	prep_init(&s->prep);
 	s->helper.pidfd = s->init.pidfd = s->join_pidfd = -EBADF;
 	s->sync_parent = s->sync_child = s->tty_master = -EBADF;
+	s->interrupt_fd = interrupt_begin();
 	s->tty.master = s->tty.slave = -EBADF;
 	s->page = step_page_new();
 	s->trace_fd = step_trace_open();
@@ -41,6 +44,7 @@ void stage_done(struct stage *s)
 	s->tty_master = fd_close(s->tty_master);
 	s->join_pidfd = fd_close(s->join_pidfd);
 	s->init.pidfd = fd_close(s->init.pidfd);
+	s->interrupt_fd = fd_close(s->interrupt_fd);
 	state_dir_close(&s->dir);
 	step_page_free(s->page);
 	s->page = NULL;
@@ -136,7 +140,7 @@ static void undo_state(void *ctx)
 	struct stage *s = ctx;
 	struct err err = { 0 };
 
-	if (s->dir.fd >= 0 && state_dir_remove(&s->dir, &err) < 0)
+	if (s->dir.fd >= 0 && state_dir_is_current(&s->dir) && state_dir_remove(&s->dir, &err) < 0)
 		log_debug("%s", err.msg);
 }
 
@@ -174,6 +178,9 @@ static void undo_cgroup(void *ctx)
 	struct stage *s = ctx;
 	struct err err = { 0 };
 
+	/* Deleted while our hooks ran, and perhaps created anew: its cgroup is not ours any more. */
+	if (!state_dir_is_current(&s->dir))
+		return;
 	if (s->cgroup.n && cgroup_destroy(&s->cgroup, 5000, &err) < 0)
 		log_warning("%s", err.msg);
 }
@@ -207,6 +214,12 @@ static int step_prep(void *ctx, struct err *err)
 	if (is_exec(s) || s->plan->ns.user)
 		return 0;
 	return rootfs_prepare_idmap(s->plan->mounts, &s->prep.rootfs, -EBADF, err);
+}
+
+static void undo_prep(void *ctx)
+{
+	/* Before the cgroup and the state go, which takes descriptors: there may be none left. */
+	prep_done(&((struct stage *)ctx)->prep);
 }
 
 /* ---- the clone ---- */
@@ -355,7 +368,8 @@ static int place(struct stage *s, const struct spawned *child, struct err *err)
 	if (s->plan->cpus_final.given &&
 	    sched_setaffinity(child->pid, sizeof(cpu_set_t), &s->plan->cpus_final.set) < 0)
 		return err_sys(err, "process.execCPUAffinity.final: set affinity");
-	return 0;
+	/* Once it has joined or changed its ids, the file is root's. */
+	return s->host->euid == 0 ? 0 : oom_score_adj_apply(s->plan->process, child->pid, err);
 }
 
 static int step_join(void *ctx, struct err *err)
@@ -369,6 +383,9 @@ static int step_join(void *ctx, struct err *err)
 	r = place(s, &s->helper, err);
 	if (r >= 0)
 		r = stage_tell(s, SYNC_MAP_OK, err);
+	if (r < 0)
+		return r;
+	r = interrupt_wait(s->interrupt_fd, s->sync_parent, err);
 	if (r < 0)
 		return r;
 	r = sync_expect(s->sync_parent, SYNC_CHILD_PID, &msg, NULL, err);
@@ -420,9 +437,9 @@ static int step_complete(void *ctx, struct err *err)
 static int step_release(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
-	int r = 0;
+	int r = interrupt_check(s->interrupt_fd, err);
 
-	if (s->request->pid_file && !is_exec(s))
+	if (r >= 0 && s->request->pid_file && !is_exec(s))
 		r = stage_write_pid_file(s->request->pid_file, s->init.pid, err);
 	/* From here on init outlives us. */
 	return r < 0 ? r : stage_tell(s, SYNC_READY_OK, err);
@@ -432,7 +449,7 @@ static const struct step parent_steps[] = {
 	{ "state", step_state, undo_state, WHEN_INIT },
 	{ "files", step_files, NULL, WHEN_ALWAYS },
 	{ "cgroup", step_cgroup, undo_cgroup, WHEN_INIT },
-	{ "prep", step_prep, NULL, WHEN_ALWAYS },
+	{ "prep", step_prep, undo_prep, WHEN_ALWAYS },
 	{ "spawn", step_spawn, undo_spawn, WHEN_ALWAYS },
 	{ "join", step_join, NULL, WHEN_ALWAYS },
 	/* As early as can be: who finds the state after a crash also finds init. */
@@ -487,6 +504,10 @@ int stage_parent_run(struct stage *s, struct err *err)
 	if (step_run_all(&run, err) < 0)
 		return wrap(s, err);
 	s->sync_parent = fd_close(s->sync_parent);
+	/* What waits for an execve is not to be held by it; create has nothing left to do, and the
+	 * foreground forwards. */
+	if (s->plan->kind != PLAN_CREATE && !s->request->foreground)
+		interrupt_end(&s->interrupt_fd);
 	return 0;
 }
 

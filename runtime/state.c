@@ -80,8 +80,7 @@ static int make_root(struct arena *arena, const char *root, struct err *err)
 	return 0;
 }
 
-/* True while the opened directory is still the one of that name. */
-static bool still_there(const struct state_dir *dir)
+bool state_dir_is_current(const struct state_dir *dir)
 {
 	struct stat opened, named;
 
@@ -100,7 +99,7 @@ int state_dir_lock(struct state_dir *dir, bool exclusive, struct err *err)
 		if (errno != EINTR)
 			return err_sys(err, "lock \"%s\"", dir->path);
 	/* The one who had it may have been deleting the container. */
-	if (!still_there(dir))
+	if (!state_dir_is_current(dir))
 		return err_set(err, ENOENT, "container does not exist");
 	return 0;
 }
@@ -158,8 +157,11 @@ int state_dir_create(struct arena *arena, const char *root, const char *id, stru
 			return 0;
 		}
 		state_dir_close(&dir);
-		if (r != -ENOENT)
-			return r;
+		if (r == -ENOENT)
+			continue;
+		/* Still empty: whoever else has made it anew meanwhile makes it once more. */
+		(void)rmdir(path);
+		return r;
 	}
 	return err_set(err, EBUSY, "state directory \"%s/%s\" is removed again and again", root,
 		       id);
@@ -204,8 +206,10 @@ static const char *const known_files[] = {
 	"exec.fifo", "report.fifo", "seccomp.bpf", "resources.json", CONFIG_FILE, STATE_FILE,
 };
 
-/* Removes the temporary files of replacements that a crash cut short. */
-static int remove_temporaries(int fd)
+/* Removes the temporary files of replacements that a crash cut short. That it cannot look (no
+ * descriptors left, the very reason of the removal) matters only if there are some: then the
+ * directory cannot be removed, and that is told. */
+static void remove_temporaries(int fd)
 {
 	int copy = fd_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
@@ -213,21 +217,17 @@ static int remove_temporaries(int fd)
 
 	if (!d) {
 		fd_close(copy);
-		return copy < 0 ? copy : -errno;
+		return;
 	}
 	while ((e = readdir(d)))
 		if (strstr(e->d_name, ".tmp-") && e->d_type != DT_DIR)
 			(void)unlinkat(fd, e->d_name, 0);
 	closedir(d);
-	return 0;
 }
 
 int state_dir_remove(struct state_dir *dir, struct err *err)
 {
-	int r = remove_temporaries(dir->fd);
-
-	if (r < 0)
-		return err_sysn(err, r, "read \"%s\"", dir->path);
+	remove_temporaries(dir->fd);
 	(void)unlinkat(dir->fd, "notify/notify.sock", 0);
 	(void)unlinkat(dir->fd, "notify", AT_REMOVEDIR);
 	for (size_t i = 0; i < ARRAY_COUNT(known_files); i++)

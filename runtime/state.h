@@ -75,6 +75,9 @@ MUST_CHECK int state_dir_peek(struct arena *arena, const char *root, const char 
  * state_dir_lock: the container was deleted meanwhile. */
 void state_dir_unlock(struct state_dir *dir);
 MUST_CHECK int state_dir_lock(struct state_dir *dir, bool exclusive, struct err *err);
+/* Is it still the one of that name? False: the container was deleted, and what has the name now, its
+ * cgroup too, belongs to somebody else. */
+bool state_dir_is_current(const struct state_dir *dir);
 /* Removes the directory and all it holds (known names only, no recursion into surprises). */
 MUST_CHECK int state_dir_remove(struct state_dir *dir, struct err *err);
 

@@ -224,7 +224,6 @@ static int read_blkio(const struct stats_reader *r)
 static int read_hugetlb(const struct stats_reader *r)
 {
 	const char *const *sizes;
-	const char *rsvd = ".rsvd";
 	int res = stats_page_sizes(r, ".usage_in_bytes", &sizes);
 	size_t n = 0;
 
@@ -235,7 +234,7 @@ static int read_hugetlb(const struct stats_reader *r)
 	r->stats->hugetlb = ARENA_ARRAY(r->arena, n, struct stats_hugetlb);
 	for (size_t i = 0; i < n; i++) {
 		struct stats_hugetlb *h = &r->stats->hugetlb[i];
-		const char *prefix;
+		const char *prefix, *rsvd = ".rsvd";
 
 		h->page_size = sizes[i];
 		/* Reservations are what is limited where the kernel can (5.7). */

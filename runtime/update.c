@@ -37,7 +37,7 @@ int update_parse_bytes(const char *text, int64_t *ret)
 	size_t whole = strspn(text, "0123456789"), fraction = 0;
 	const char *unit = text + whole, *digits = unit + 1;
 	char number[24];
-	uint64_t value, scale;
+	uint64_t value, scale, part = 0, divisor = 1;
 	int shift;
 
 	if (str_eq(text, "-1")) {
@@ -58,10 +58,13 @@ int update_parse_bytes(const char *text, int64_t *ret)
 	if (parse_u64(number, 10, &value) < 0 || value > (uint64_t)INT64_MAX >> shift)
 		return -ERANGE;
 	value <<= shift;
-	/* Each digit is a tenth of the one before it; below a byte nothing counts. */
 	scale = UINT64_C(1) << shift;
-	for (size_t i = 0, divisor = 10; i < fraction && i < 9; i++, divisor *= 10)
-		value += scale * (uint64_t)(digits[i] - '0') / divisor;
+	for (size_t i = 0; i < fraction && i < 9; i++) {
+		part = part * 10 + (uint64_t)(digits[i] - '0');
+		divisor *= 10;
+	}
+	/* scale * part / divisor, in steps that cannot overflow; below a byte nothing counts. */
+	value += scale / divisor * part + scale % divisor * part / divisor;
 	if (value > INT64_MAX)
 		return -ERANGE;
 	*ret = (int64_t)value;

@@ -44,6 +44,7 @@ struct shim {
 	struct events events;
 	struct runtime runtime;
 	struct task *task;
+	struct service_task served;
 	struct service service;
 	struct server *server;
 	char started_at[40];
@@ -174,6 +175,9 @@ static void on_signal(void *user, const struct signalfd_siginfo *info)
 
 static int step_loop(struct shim *s, struct err *err)
 {
+	/* Every signal whose default is our end and that may come from somebody. */
+	static const int signals[] = { SIGCHLD, SIGTERM, SIGINT,  SIGHUP,    SIGQUIT, SIGUSR1,
+				       SIGUSR2, SIGALRM, SIGPROF, SIGVTALRM, SIGIO,   SIGPWR };
 	sigset_t set;
 	int r;
 
@@ -183,10 +187,8 @@ static int step_loop(struct shim *s, struct err *err)
 	if (r < 0)
 		return r;
 	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	for (size_t i = 0; i < ARRAY_COUNT(signals); i++)
+		sigaddset(&set, signals[i]);
 	r = ev_signals(s->ev, &set, on_signal, s);
 	if (r < 0)
 		return err_sysn(err, r, "watch for signals");
@@ -333,7 +335,7 @@ static int step_server(struct shim *s, struct err *err)
 {
 	int fd, r;
 
-	s->service = (struct service){
+	s->served = (struct service_task){
 		.task = s->task,
 		.log = s->log,
 		.id = s->o->id,
@@ -343,6 +345,7 @@ static int step_server(struct shim *s, struct err *err)
 		.record = s->record,
 		.dirfd = s->dirfd,
 	};
+	s->service.tasks = &s->served;
 	r = events_subscribe(&s->events, service_on_event, &s->service);
 	if (r < 0)
 		return err_sysn(err, r, "events");

@@ -491,6 +491,7 @@ static int writer_init(struct log_writer *w, const struct log_writer_config *con
 	w->answers_end = &w->answers;
 	w->worker.markers = config->markers;
 	log_framer_init(&w->worker.framer, config->format);
+	w->worker.framer.local_time = config->local_time;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	pthread_condattr_init(&attr);

@@ -143,6 +143,7 @@ static int adopt(struct log_file *file, int fd)
 	file->dev = st.st_dev;
 	file->ino = st.st_ino;
 	file->regular = S_ISREG(st.st_mode);
+	file->end = -1;
 	return 0;
 }
 
@@ -155,6 +156,7 @@ int log_file_open(struct log_file *file, const struct log_writer_config *config,
 		.fd = -EBADF,
 		.size_max = config->size_max,
 		.files_max = config->files_max,
+		.keep_newest = config->keep_newest,
 	};
 	r = make_parents(config->path);
 	if (r < 0)
@@ -234,8 +236,11 @@ int log_file_reopen(struct log_file *file)
 	r = is_ours(file);
 	if (r < 0)
 		return r;
-	if (r == 0)
-		return open_new(file);
+	if (r == 0) {
+		/* The whole directory may have been removed. */
+		r = make_parents(file->path);
+		return r < 0 ? r : open_new(file);
+	}
 	r = move_away(file, away, sizeof(away));
 	if (r < 0)
 		return r;
@@ -304,6 +309,10 @@ static int rotate(struct log_file *file)
 		return r;
 	if (r == 0)
 		return open_new(file);
+	if (file->keep_newest) {
+		r = log_keep_newest(file->path, file->fd, file->size_max / 2);
+		return r < 0 ? r : adopt(file, r);
+	}
 	if (file->files_max == 1)
 		return unlink(file->path) < 0 ? -errno : open_new(file);
 	for (unsigned int n = free_number(file); n > 1; n--) {
@@ -366,9 +375,21 @@ static void roll_back(struct log_file *file, off_t before, size_t written, size_
 		return;
 	/* O_APPEND leaves the position at the end of what was written. */
 	if (file->regular && fstat(file->fd, &st) == 0 && st.st_size == end &&
-	    lseek(file->fd, 0, SEEK_CUR) == end && ftruncate(file->fd, before + (off_t)keep) == 0)
+	    lseek(file->fd, 0, SEEK_CUR) == end && ftruncate(file->fd, before + (off_t)keep) == 0) {
+		file->end = before + (off_t)keep;
 		return;
+	}
 	file->torn = true;
+}
+
+/* Somebody has truncated the file, or written to it: does it still end after a whole line? */
+static void look_at_end(struct log_file *file, off_t size)
+{
+	char last = '\n';
+
+	if (file->end >= 0 && size != file->end && size > 0 && !file->torn &&
+	    pread(file->fd, &last, 1, size - 1) == 1)
+		file->torn = last != '\n';
 }
 
 /* Writes records [first, last) by one write. Returns the number written whole. */
@@ -378,13 +399,17 @@ static size_t write_chunk(struct log_file *file, const struct log_batch *batch, 
 	size_t start = first > 0 ? batch->marks[first - 1].end : 0;
 	size_t want = batch->marks[last - 1].end - start, done, keep = 0, n = 0;
 	struct stat st = { 0 };
-	bool was_torn = file->torn;
+	bool was_torn;
 
 	if (file->regular && fstat(file->fd, &st) < 0) {
 		*ret_errno = errno;
 		return 0;
 	}
+	if (file->regular)
+		look_at_end(file, st.st_size);
+	was_torn = file->torn;
 	done = append(file, batch->buf + start, want, ret_errno);
+	file->end = st.st_size + (was_torn && !file->torn) + (off_t)done;
 	if (done == want)
 		return last - first;
 	while (first + n < last && batch->marks[first + n].end - start <= done)
@@ -394,7 +419,7 @@ static size_t write_chunk(struct log_file *file, const struct log_batch *batch, 
 		n = 0;
 	if (n > 0)
 		keep = batch->marks[first + n - 1].end - start;
-	roll_back(file, st.st_size + (was_torn && !file->torn), done, keep);
+	roll_back(file, file->end - (off_t)done, done, keep);
 	return n;
 }
 

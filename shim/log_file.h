@@ -19,10 +19,16 @@ struct log_file {
 	dev_t dev;
 	ino_t ino;
 	bool regular; /* else (fifo, terminal, /dev/null): no repair, roll-back, reopen, rotation */
+	off_t end;    /* where our last write left the end of the file */
 	bool torn;    /* the file ends inside a record that could not be taken back */
 	uint64_t size_max;
 	unsigned int files_max;
+	bool keep_newest; /* above size_max: the newest lines stay, in a new file of that name */
 };
+
+/* A new file in the place of PATH with the newest whole lines of old_fd's, at most `keep` bytes of
+ * them. Returns its descriptor, opened as the log is, or -errno (then nothing has changed). */
+MUST_CHECK int log_keep_newest(const char *path, int old_fd, uint64_t keep);
 
 /* Opens for appending, made (0640, parents 0755) where missing, never truncated but for the torn
  * last record. An error names the path. On failure nothing is left to close. */

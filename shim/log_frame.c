@@ -68,12 +68,29 @@ static void format_second(int64_t second, char *out)
 	put_digits(out + 17, (unsigned int)(rest % 60), 2);
 }
 
+/* "+02:00" of local time at that second; the day and hour it is there go to f->second. */
+static int64_t local_second(struct log_framer *f, int64_t second)
+{
+	time_t t = (time_t)second;
+	struct tm tm = { 0 };
+	long minutes;
+
+	if (!localtime_r(&t, &tm))
+		tm.tm_gmtoff = 0;
+	minutes = labs(tm.tm_gmtoff) / 60;
+	memcpy(f->zone, tm.tm_gmtoff < 0 ? "-00:00" : "+00:00", 7);
+	put_digits(f->zone + 1, (unsigned int)(minutes / 60), 2);
+	put_digits(f->zone + 4, (unsigned int)(minutes % 60), 2);
+	return second + tm.tm_gmtoff;
+}
+
 size_t log_frame_time(struct log_framer *f, const struct timespec *when, char *buf)
 {
 	size_t n = 19;
 
 	if (!f->second_valid || f->second != when->tv_sec) {
-		format_second(when->tv_sec, f->second_text);
+		format_second(f->local_time ? local_second(f, when->tv_sec) : when->tv_sec,
+			      f->second_text);
 		f->second = when->tv_sec;
 		f->second_valid = true;
 	}
@@ -86,6 +103,10 @@ size_t log_frame_time(struct log_framer *f, const struct timespec *when, char *b
 			n--;
 		if (buf[n - 1] == '.')
 			n--;
+	}
+	if (f->local_time) {
+		memcpy(buf + n, f->zone, sizeof(f->zone));
+		return n + sizeof(f->zone) - 1;
 	}
 	buf[n++] = 'Z';
 	buf[n] = '\0';

@@ -68,6 +68,8 @@ struct log_framer {
 	int64_t second; /* cached below; starts unset */
 	bool second_valid;
 	char second_text[20];
+	bool local_time; /* local, with a numeric zone (also for UTC); set after init */
+	char zone[7];
 };
 
 void log_framer_init(struct log_framer *f, enum log_format format);
@@ -89,5 +91,5 @@ void log_frame_marker(struct log_framer *f, struct log_batch *batch, uint64_t lo
  * surrogates, nothing overlong, nothing above U+10FFFF. */
 size_t log_utf8_length(const unsigned char *s, size_t left);
 
-/* RFC 3339 in UTC with "Z"; returns the length. buf: LOG_TIME_MAX. */
+/* RFC 3339, in UTC with "Z" unless local_time is set; returns the length. buf: LOG_TIME_MAX. */
 size_t log_frame_time(struct log_framer *f, const struct timespec *when, char *buf);

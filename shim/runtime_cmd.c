@@ -16,6 +16,7 @@
 #define CAPTURE_MAX 4096
 #define LOG_TAIL 8192
 #define ARGV_MAX 256
+#define READS_MAX 64 /* in one wake-up, so that others have their turn */
 
 struct runtime_call {
 	struct runtime *runtime;
@@ -146,9 +147,9 @@ __attribute__((noinline)) static bool log_file_message(struct runtime_call *c, c
 
 static void capture(struct runtime_call *c)
 {
-	ssize_t n;
+	ssize_t n = -1;
 
-	for (;;) {
+	for (int i = 0; i < READS_MAX; i++) {
 		/* The end of the text has the reason: make room by forgetting the older half. */
 		if (c->captured >= sizeof(c->text) - 1) {
 			size_t half = sizeof(c->text) / 2;

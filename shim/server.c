@@ -12,10 +12,13 @@
 #include "common/str.h"
 #include "shim/ttrpc.h"
 
-#define CONNS_MAX 128
+#define CONNS_MAX 512           /* an exec has three */
 #define CALLS_MAX 256                   /* under way, a connection */
 #define STREAM_MAX (256u << 10)         /* waiting for a slow client of a stream */
 #define OUT_MAX (TTRPC_MESSAGE_MAX * 2) /* waiting at all; above: disconnect */
+#define IN_BIG (64u << 10)              /* half a message; from here on it counts */
+#define IN_MAX (16u << 20)              /* half messages of all clients */
+#define ACCEPT_AGAIN_MS 100             /* no descriptor to be had */
 #define ENVELOPE 64                     /* more than a reply adds to its payload and text */
 
 struct conn {
@@ -41,7 +44,7 @@ struct server_call {
 	struct ev_timer *timer;
 	const struct server_stream *watch;
 	void *user;
-	bool paused, streaming;
+	bool paused, streaming, room;
 };
 
 struct server {
@@ -54,7 +57,7 @@ struct server {
 	struct conn *conns;
 	void (*idle)(void *user);
 	void *idle_user;
-	struct ev_timer *idle_timer;
+	struct ev_timer *idle_timer, *accept_timer;
 };
 
 static void conn_write(struct conn *c);
@@ -121,9 +124,11 @@ static void check_idle(void *user)
 
 static void conn_events(struct conn *c)
 {
-	uint32_t events = c->out.len > c->sent ? EPOLLOUT : 0;
+	size_t waiting = c->out.len - c->sent;
+	uint32_t events = waiting ? EPOLLOUT : 0;
 
-	if (!c->paused && !c->eof)
+	/* Who does not read the answers may not ask more. */
+	if (!c->paused && !c->eof && waiting < STREAM_MAX)
 		events |= EPOLLIN;
 	if (events == c->events)
 		return;
@@ -451,6 +456,28 @@ static void feed(struct conn *c, const uint8_t *data, size_t n)
 	}
 }
 
+/* Half messages are kept for their peers, but not any amount: the one who keeps most has to go. */
+static void bound_input(struct conn *c)
+{
+	struct conn *most = NULL;
+	size_t sum = 0;
+
+	if (c->decoder.cap < IN_BIG)
+		return;
+	for (struct conn *other = c->server->conns; other; other = other->next) {
+		sum += other->decoder.cap;
+		if (other != c && (!most || other->decoder.cap > most->decoder.cap))
+			most = other;
+	}
+	if (sum <= IN_MAX)
+		return;
+	log_warning("the clients' unfinished messages are too large: one is disconnected");
+	if (most)
+		conn_kill(most);
+	else
+		c->dead = true;
+}
+
 static void conn_read(struct conn *c)
 {
 	uint8_t buf[8192];
@@ -465,6 +492,8 @@ static void conn_read(struct conn *c)
 		c->eof = true;
 	if (n > 0)
 		feed(c, buf, (size_t)n);
+	if (n > 0 && !c->dead)
+		bound_input(c);
 }
 
 static void tell_room(struct conn *c)
@@ -472,10 +501,17 @@ static void tell_room(struct conn *c)
 	if (!c->was_full || c->out.len - c->sent > STREAM_MAX / 2)
 		return;
 	c->was_full = false;
-	for (struct server_call *call = c->calls, *next; call; call = next) {
-		next = call->next;
-		if (call->watch && call->watch->on_room)
-			call->watch->on_room(call->user);
+	for (struct server_call *call = c->calls; call; call = call->next)
+		call->room = true;
+	/* From the start after each: what is told may end any of the calls. */
+	for (struct server_call *call = c->calls; call;) {
+		if (!call->room || !call->watch || !call->watch->on_room) {
+			call = call->next;
+			continue;
+		}
+		call->room = false;
+		call->watch->on_room(call->user);
+		call = c->calls;
 	}
 }
 
@@ -501,14 +537,54 @@ static void conn_ready(void *user, int fd UNUSED, uint32_t events)
 		check_idle(s);
 }
 
+/* The oldest connection on which nothing was ever asked: others wait for its place. */
+static bool drop_silent(struct server *s)
+{
+	struct conn *oldest = NULL;
+
+	for (struct conn *c = s->conns; c; c = c->next) /* newest first */
+		if (!c->decoder.last_stream && !c->busy)
+			oldest = c;
+	if (oldest)
+		conn_free(oldest);
+	return oldest != NULL;
+}
+
+static void accept_ready(void *user, int fd, uint32_t events UNUSED);
+
+static void accept_again(void *user)
+{
+	struct server *s = user;
+
+	s->accept_timer = NULL;
+	if (ev_add(s->ev, s->fd, EPOLLIN, accept_ready, s, &s->source) < 0)
+		s->source = NULL;
+	if (!s->source && ev_timer(s->ev, ACCEPT_AGAIN_MS, accept_again, s, &s->accept_timer) < 0)
+		log_error("cannot watch the socket any more");
+}
+
+/* The socket stays readable: without a pause the loop would spin. */
+static void accept_failed(struct server *s, int code)
+{
+	if (code == EAGAIN || code == EINTR || code == ECONNABORTED || drop_silent(s))
+		return;
+	log_warning("accept a client: %s", err_strerror(code));
+	if (ev_timer(s->ev, ACCEPT_AGAIN_MS, accept_again, s, &s->accept_timer) == 0)
+		ev_remove(TAKE_PTR(s->source));
+}
+
 static void accept_ready(void *user, int fd, uint32_t events UNUSED)
 {
 	struct server *s = user;
 	struct conn *c;
 	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (conn < 0)
+	if (conn < 0) {
+		accept_failed(s, errno);
 		return;
+	}
+	if (s->n_conns >= CONNS_MAX)
+		(void)drop_silent(s);
 	c = s->n_conns < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
 	if (!c) {
 		fd_close(conn);
@@ -581,6 +657,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	ev_timer_cancel(server->idle_timer);
+	ev_timer_cancel(server->accept_timer);
 	while (server->conns) {
 		struct conn *c = server->conns;
 

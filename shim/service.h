@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <protobuf-c/protobuf-c.h>
+
 #include "shim/events.h"
 #include "shim/log.h"
 #include "shim/server.h"
@@ -12,14 +14,19 @@
 
 struct service_waiter;
 
-struct service {
+struct service_task { /* a container; strings stay its owner's */
+	struct service_task *next;
 	struct task *task;
-	struct log_writer *log;
+	struct log_writer *log; /* NULL: its output goes elsewhere */
 	const char *id, *bundle, *log_path, *log_format;
 	const char *record; /* path of the exit record */
 	int dirfd;          /* the registry directory */
+};
+
+struct service {
+	struct service_task *tasks;
 	struct service_waiter *waiters;
-	unsigned int last_update;
+	bool any_uri; /* the front end opens the URIs of exec sessions */
 };
 
 /* The services; user of their methods is a struct service. */
@@ -37,3 +44,15 @@ void service_stop(struct service *service);
 /* The process a message is about; NULL: the call has been answered. */
 struct task_proc *service_find(struct service *service, struct server_call *call, const char *id,
 			       const char *exec_id);
+/* The container of that id; NULL: none. */
+struct service_task *service_task_by_id(struct service *service, const char *id);
+/* ... of a process that service_find has found. */
+struct service_task *service_task_of(struct service *service, const struct task_proc *proc);
+/* Asks for the start and answers the call. */
+void service_start(struct service *service, struct server_call *call, struct task_proc *proc);
+/* One method of service_task_methods. */
+server_method_fn *service_task_method(const char *name);
+/* Packs a message as the call's answer. */
+void service_reply_message(struct server_call *call, const ProtobufCMessage *message);
+/* Answers those that wait for this process, which goes away. */
+void service_release(struct service *service, const struct task_proc *proc);

@@ -6,9 +6,12 @@
 #include "shim/shim.pb-c.h"
 #include "shim/ttrpc.h"
 
-static bool is_ours(struct service *s, struct server_call *call, const char *id)
+/* The container a message is about; NULL: the call has been answered. */
+static struct service_task *find(struct service *s, struct server_call *call, const char *id)
 {
-	return service_find(s, call, id, NULL) != NULL;
+	struct task_proc *p = service_find(s, call, id, NULL);
+
+	return p ? service_task_of(s, p) : NULL;
 }
 
 static void reply_message(struct server_call *call, const ProtobufCMessage *m)
@@ -34,13 +37,14 @@ static void do_info(void *user, struct server_call *call, const uint8_t *payload
 {
 	Thole__Shim__V1__InfoResponse r = THOLE__SHIM__V1__INFO_RESPONSE__INIT;
 	Thole__Shim__V1__InfoRequest *m = thole__shim__v1__info_request__unpack(NULL, n, payload);
-	struct service *s = user;
+	struct service_task *s;
 
 	if (!m) {
 		bad_request(call);
 		return;
 	}
-	if (is_ours(s, call, m->id)) {
+	s = find(user, call, m->id);
+	if (s) {
 		r.id = (char *)s->id;
 		r.pid = (uint32_t)task_init(s->task)->pid;
 		r.shim_pid = (uint32_t)getpid();
@@ -68,16 +72,18 @@ static void do_reopen(void *user, struct server_call *call, const uint8_t *paylo
 {
 	Thole__Shim__V1__ReopenLogRequest *m =
 		thole__shim__v1__reopen_log_request__unpack(NULL, n, payload);
-	struct service *s = user;
-	bool ours;
+	struct service_task *s;
 
 	if (!m) {
 		bad_request(call);
 		return;
 	}
-	ours = is_ours(s, call, m->id);
+	s = find(user, call, m->id);
 	thole__shim__v1__reopen_log_request__free_unpacked(m, NULL);
-	if (ours)
+	if (s && !s->log)
+		server_error(call, TTRPC_FAILED_PRECONDITION,
+			     "the container's log is not kept by the shim: failed precondition");
+	else if (s)
 		log_writer_reopen(s->log, reopened, call);
 }
 
@@ -115,17 +121,19 @@ static void do_logs(void *user, struct server_call *call, const uint8_t *payload
 {
 	Thole__Shim__V1__LogsResponse r = THOLE__SHIM__V1__LOGS_RESPONSE__INIT;
 	Thole__Shim__V1__LogsRequest *m = thole__shim__v1__logs_request__unpack(NULL, n, payload);
-	struct service *s = user;
+	struct service_task *s;
 
 	if (!m) {
 		bad_request(call);
 		return;
 	}
-	if (is_ours(s, call, m->id)) {
+	s = find(user, call, m->id);
+	if (s) {
 		r.path = (char *)s->log_path;
 		r.format = (char *)s->log_format;
 		r.running = !task_init(s->task)->published;
-		r.pending = log_writer_counts(s->log).bytes_pending;
+		if (s->log)
+			r.pending = log_writer_counts(s->log).bytes_pending;
 		reply_message(call, &r.base);
 	}
 	thole__shim__v1__logs_request__free_unpacked(m, NULL);

@@ -27,7 +27,7 @@
 		return;                                                                            \
 	}
 
-static void reply_message(struct server_call *call, const ProtobufCMessage *m)
+void service_reply_message(struct server_call *call, const ProtobufCMessage *m)
 {
 	size_t n = protobuf_c_message_get_packed_size(m);
 	uint8_t *buf = malloc(n + 1);
@@ -41,16 +41,34 @@ static void reply_message(struct server_call *call, const ProtobufCMessage *m)
 	free(buf);
 }
 
+struct service_task *service_task_by_id(struct service *s, const char *id)
+{
+	for (struct service_task *t = s->tasks; t; t = t->next)
+		if (str_eq(t->id, id))
+			return t;
+	return NULL;
+}
+
+struct service_task *service_task_of(struct service *s, const struct task_proc *p)
+{
+	struct service_task *t = s->tasks;
+
+	while (t && t->task != p->task)
+		t = t->next;
+	return t;
+}
+
 struct task_proc *service_find(struct service *s, struct server_call *call, const char *id,
 			       const char *exec_id)
 {
+	struct service_task *t = service_task_by_id(s, id);
 	struct task_proc *p;
 
-	if (!str_eq(id, s->id)) {
+	if (!t) {
 		server_error(call, TTRPC_NOT_FOUND, "container not created: not found");
 		return NULL;
 	}
-	p = task_find(s->task, exec_id);
+	p = task_find(t->task, exec_id);
 	if (!p)
 		server_error(call, TTRPC_NOT_FOUND, "process does not exist %s: not found",
 			     exec_id);
@@ -129,6 +147,13 @@ static void set_time(Google__Protobuf__Timestamp *to, const struct timespec *fro
 	to->nanos = (int32_t)from->tv_nsec;
 }
 
+static char *stream_uri(const struct task_proc *p, bool wanted, char *uri)
+{
+	if (uri)
+		return uri;
+	return (char *)(p->exec_id && wanted ? ATTACH_URI : "");
+}
+
 static void do_state(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
 	Containerd__Task__V2__StateResponse r = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
@@ -139,23 +164,20 @@ static void do_state(void *user, struct server_call *call, const uint8_t *payloa
 	UNPACK(m, Containerd__Task__V2__StateRequest, containerd__task__v2__state_request__unpack);
 	p = service_find(s, call, m->id, m->exec_id);
 	if (p) {
-		r.id = p->exec_id ? p->exec_id : (char *)s->id;
-		r.bundle = (char *)s->bundle;
+		r.id = p->exec_id ? p->exec_id : m->id;
+		r.bundle = (char *)service_task_of(s, p)->bundle;
 		r.pid = (uint32_t)p->pid;
 		r.status = wire_status(p);
 		r.terminal = p->terminal;
-		if (p->exec_id && p->in)
-			r.stdin_path = (char *)ATTACH_URI;
-		if (p->exec_id && p->out)
-			r.stdout_path = (char *)ATTACH_URI;
-		if (p->exec_id && p->err)
-			r.stderr_path = (char *)ATTACH_URI;
+		r.stdin_path = stream_uri(p, p->in, p->uri[0]);
+		r.stdout_path = stream_uri(p, p->out, p->uri[1]);
+		r.stderr_path = stream_uri(p, p->err, p->uri[2]);
 		if (r.status == CONTAINERD__TASK__V2__STATUS__STOPPED) {
 			r.exit_status = task_exit_status(p);
 			set_time(&when, &p->finished_at);
 			r.exited_at = &when;
 		}
-		reply_message(call, &r.base);
+		service_reply_message(call, &r.base);
 	}
 	containerd__task__v2__state_request__free_unpacked(m, NULL);
 }
@@ -172,28 +194,33 @@ static void answer_start(struct server_call *call, const struct task_proc *p)
 	Containerd__Task__V2__StartResponse r = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
 
 	r.pid = (uint32_t)p->pid;
-	reply_message(call, &r.base);
+	service_reply_message(call, &r.base);
+}
+
+void service_start(struct service *s, struct server_call *call, struct task_proc *p)
+{
+	struct task_request q = { .event = SUP_REQ_START };
+
+	if (p->exec_id && task_init(p->task)->state != SUP_RUNNING &&
+	    task_init(p->task)->state != SUP_CREATED) {
+		server_error(call, TTRPC_FAILED_PRECONDITION,
+			     "container %s init process is not running: failed precondition",
+			     service_task_of(s, p)->id);
+		return;
+	}
+	ask(call, p, &q, answer_start);
 }
 
 static void do_start(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
-	struct task_request q = { .event = SUP_REQ_START };
 	struct service *s = user;
 	struct task_proc *p;
 
 	UNPACK(m, Containerd__Task__V2__StartRequest, containerd__task__v2__start_request__unpack);
 	p = service_find(s, call, m->id, m->exec_id);
 	containerd__task__v2__start_request__free_unpacked(m, NULL);
-	if (!p)
-		return;
-	if (p->exec_id && task_init(s->task)->state != SUP_RUNNING &&
-	    task_init(s->task)->state != SUP_CREATED) {
-		server_error(call, TTRPC_FAILED_PRECONDITION,
-			     "container %s init process is not running: failed precondition",
-			     s->id);
-		return;
-	}
-	ask(call, p, &q, answer_start);
+	if (p)
+		service_start(s, call, p);
 }
 
 static void answer_delete(struct server_call *call, const struct task_proc *p)
@@ -207,7 +234,7 @@ static void answer_delete(struct server_call *call, const struct task_proc *p)
 		set_time(&when, &p->finished_at);
 		r.exited_at = &when;
 	}
-	reply_message(call, &r.base);
+	service_reply_message(call, &r.base);
 }
 
 static void do_delete(void *user, struct server_call *call, const uint8_t *payload, size_t n)
@@ -273,18 +300,21 @@ static void do_kill(void *user, struct server_call *call, const uint8_t *payload
 }
 
 /* True if the stream goes to attached clients; *ret_ok false for a URI nobody knows. */
-static bool wants(const char *uri, bool *ret_ok)
+static bool wants(struct service *s, const char *uri, const char **ret_uri, bool *ret_ok)
 {
 	if (!uri[0])
 		return false;
-	if (!str_eq(uri, ATTACH_URI))
-		*ret_ok = false;
+	if (str_eq(uri, ATTACH_URI))
+		return true;
+	*ret_uri = uri;
+	*ret_ok = *ret_ok && s->any_uri;
 	return true;
 }
 
 static void do_exec(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
 	struct service *s = user;
+	struct task_proc *p;
 	struct task_exec x;
 	char text[512];
 	bool ok = true;
@@ -295,20 +325,20 @@ static void do_exec(void *user, struct server_call *call, const uint8_t *payload
 	x = (struct task_exec){
 		.exec_id = m->exec_id,
 		.terminal = m->terminal,
-		.in = wants(m->stdin_path, &ok),
-		.out = wants(m->stdout_path, &ok),
-		.err = wants(m->stderr_path, &ok),
 		.process = m->spec ? m->spec->value.data : NULL,
 		.process_len = m->spec ? m->spec->value.len : 0,
 	};
+	x.in = wants(s, m->stdin_path, &x.uri[0], &ok);
+	x.out = wants(s, m->stdout_path, &x.uri[1], &ok);
+	x.err = wants(s, m->stderr_path, &x.uri[2], &ok);
 	if (!ok) {
 		server_error(call, TTRPC_INVALID_ARGUMENT,
 			     "stdio of an exec session is \"attach:\" or empty: invalid argument");
 	} else if (!m->exec_id[0] || strlen(m->exec_id) > 255 || !x.process_len) {
 		server_error(call, TTRPC_INVALID_ARGUMENT,
 			     "an exec session needs an id and a process: invalid argument");
-	} else if (service_find(s, call, m->id, NULL)) {
-		code = task_add_exec(s->task, &x, text, sizeof(text));
+	} else if ((p = service_find(s, call, m->id, NULL))) {
+		code = task_add_exec(p->task, &x, text, sizeof(text));
 		if (code)
 			server_error(call, code, "%s", text);
 		else
@@ -362,7 +392,7 @@ static void do_update(void *user, struct server_call *call, const uint8_t *paylo
 	p = service_find(s, call, m->id, NULL);
 	/* One name: updates are one after another, each reads its file before it ends. */
 	if (p && m->resources)
-		r = io_replace_file(s->dirfd, "update.json", m->resources->value.data,
+		r = io_replace_file(service_task_of(s, p)->dirfd, "update.json", m->resources->value.data,
 				    m->resources->value.len, 0600);
 	containerd__task__v2__update_task_request__free_unpacked(m, NULL);
 	if (!p)
@@ -390,7 +420,7 @@ static void reply_wait(struct server_call *call, const struct task_proc *p)
 	r.exit_status = task_exit_status(p);
 	set_time(&when, &p->finished_at);
 	r.exited_at = &when;
-	reply_message(call, &r.base);
+	service_reply_message(call, &r.base);
 }
 
 static void waiter_unlink(struct service_waiter *w)
@@ -426,10 +456,22 @@ static struct service_waiter *take_waiter(struct service *s, const struct task_p
 	return NULL;
 }
 
+void service_release(struct service *s, const struct task_proc *p)
+{
+	struct service_waiter *w;
+
+	/* One at a time: an answer may end a connection, and with it other waiters. */
+	while ((w = take_waiter(s, p))) {
+		server_watch(w->call, NULL, NULL);
+		reply_wait(w->call, p);
+		free(w);
+	}
+}
+
 void service_on_event(void *user, const struct event *event)
 {
 	struct service *s = user;
-	struct service_waiter *w;
+	struct service_task *t;
 	struct task_proc *p;
 
 	log_info("event %s %s%s%s pid %d status %u", event_topic(event->type), event->id,
@@ -437,13 +479,10 @@ void service_on_event(void *user, const struct event *event)
 		 event->exit_status);
 	if (event->type != EVENT_EXIT)
 		return;
-	p = task_find(s->task, event->exec_id);
-	/* One at a time: an answer may end a connection, and with it other waiters. */
-	while ((w = take_waiter(s, p))) {
-		server_watch(w->call, NULL, NULL);
-		reply_wait(w->call, p);
-		free(w);
-	}
+	t = service_task_by_id(s, event->id);
+	p = t ? task_find(t->task, event->exec_id) : NULL;
+	if (p)
+		service_release(s, p);
 }
 
 static void do_wait(void *user, struct server_call *call, const uint8_t *payload, size_t n)
@@ -540,7 +579,7 @@ static void do_pids(void *user, struct server_call *call, const uint8_t *payload
 			containerd__task__v2__process_info__init(&info[r.n_processes]);
 			info[r.n_processes++].pid = (uint32_t)pid;
 		}
-		reply_message(call, &r.base);
+		service_reply_message(call, &r.base);
 	}
 	free(text);
 	free(info);
@@ -550,14 +589,15 @@ static void do_pids(void *user, struct server_call *call, const uint8_t *payload
 static void do_connect(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
 	Containerd__Task__V2__ConnectResponse r = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
-	struct service *s = user;
+	struct service_task *t;
 
 	UNPACK(m, Containerd__Task__V2__ConnectRequest,
 	       containerd__task__v2__connect_request__unpack);
 	r.shim_pid = (uint32_t)getpid();
-	r.task_pid = str_eq(m->id, s->id) ? (uint32_t)task_init(s->task)->pid : 0;
+	t = service_task_by_id(user, m->id);
+	r.task_pid = t ? (uint32_t)task_init(t->task)->pid : 0;
 	containerd__task__v2__connect_request__free_unpacked(m, NULL);
-	reply_message(call, &r.base);
+	service_reply_message(call, &r.base);
 }
 
 static void do_shutdown(void *user UNUSED, struct server_call *call, const uint8_t *payload UNUSED,
@@ -576,3 +616,11 @@ const struct server_method service_task_methods[] = {
 	{ "Wait", do_wait },        { "Connect", do_connect },  { "Shutdown", do_shutdown },
 };
 const size_t service_task_methods_n = ARRAY_COUNT(service_task_methods);
+
+server_method_fn *service_task_method(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(service_task_methods); i++)
+		if (str_eq(service_task_methods[i].name, name))
+			return service_task_methods[i].fn;
+	return NULL;
+}

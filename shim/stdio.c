@@ -35,6 +35,7 @@ struct pump {
 
 struct stdio {
 	struct stdio_config config;
+	struct stdio_sink sink; /* put NULL: none */
 	struct attach_hub *hub;
 	struct pump *pump[LOG_STREAM_N];
 	int child[3];
@@ -87,17 +88,23 @@ static void pump_close(struct pump *p)
 	attach_hub_eof(s->hub, p->stream);
 	if (s->config.terminal)
 		attach_hub_eof(s->hub, LOG_STDERR);
+	if (s->sink.put)
+		s->sink.eof(s->sink.user, p->stream);
 }
 
 /* Hands what is in the buffer to the log. False: it has no room. */
 static bool put_rest(struct pump *p)
 {
+	const struct stdio_sink *sink = &p->owner->sink;
 	struct log_writer *log = p->owner->config.log;
-	size_t n;
+	size_t n = p->rest;
 
 	if (!p->rest)
 		return true;
-	n = log ? log_writer_put(log, p->stream, p->buf + p->rest_at, p->rest, &p->when) : p->rest;
+	if (sink->put)
+		n = sink->put(sink->user, p->stream, p->buf + p->rest_at, p->rest);
+	else if (log)
+		n = log_writer_put(log, p->stream, p->buf + p->rest_at, p->rest, &p->when);
 	p->rest -= n;
 	p->rest_at += n;
 	return p->rest == 0;
@@ -318,13 +325,15 @@ static void input_flush(struct stdio *s)
 			input_end(s);
 	}
 	input_watch(s);
-	if (was_full && s->in_len - s->in_at < INPUT_FULL)
-		attach_hub_input_room(s->hub);
+	if (!was_full || s->in_len - s->in_at >= INPUT_FULL)
+		return;
+	attach_hub_input_room(s->hub);
+	if (s->sink.input_room)
+		s->sink.input_room(s->sink.user);
 }
 
-static void hub_input(void *user, const void *data, size_t n, bool eof)
+void stdio_input(struct stdio *s, const void *data, size_t n, bool eof)
 {
-	struct stdio *s = user;
 	char *grown;
 
 	if (!s->config.in || s->in_over || s->in_close)
@@ -347,11 +356,19 @@ static void hub_input(void *user, const void *data, size_t n, bool eof)
 	input_flush(s);
 }
 
+static void hub_input(void *user, const void *data, size_t n, bool eof)
+{
+	stdio_input(user, data, n, eof);
+}
+
+bool stdio_input_full(struct stdio *s)
+{
+	return s->in_len - s->in_at >= INPUT_FULL;
+}
+
 static bool hub_input_full(void *user)
 {
-	struct stdio *s = user;
-
-	return s->in_len - s->in_at >= INPUT_FULL;
+	return stdio_input_full(user);
 }
 
 static struct pump *pump_new(struct stdio *s, enum log_stream stream, int fd_consume)
@@ -427,6 +444,9 @@ int stdio_new(const struct stdio_config *config, struct stdio **ret, struct err 
 		stdio_free(s);
 		return err_sysn(err, r, "make the pipes");
 	}
+	/* Only now: where this fails, it stays the caller's. */
+	if (config->sink)
+		s->sink = *config->sink;
 	*ret = s;
 	return 0;
 }
@@ -451,6 +471,8 @@ void stdio_free(struct stdio *s)
 	free(s->in);
 	free(s->captured);
 	attach_hub_free(s->hub);
+	if (s->sink.put)
+		s->sink.free(s->sink.user);
 	free(s);
 }
 
@@ -591,6 +613,14 @@ void stdio_drain_timeout(struct stdio *s)
 {
 	if (!s->drained && !s->config.lossless)
 		set_drained(s);
+}
+
+bool stdio_is_over(const struct stdio *s)
+{
+	for (int i = 0; i < LOG_STREAM_N; i++)
+		if (s->pump[i] && (s->pump[i]->fd >= 0 || s->pump[i]->rest))
+			return false;
+	return true;
 }
 
 struct attach_hub *stdio_hub(struct stdio *s)

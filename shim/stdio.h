@@ -16,11 +16,23 @@
 
 struct stdio;
 
+/* Where output goes instead of a log, and what input comes from, if that is not attached clients.
+ * The sink is the stdio's from stdio_new on. */
+struct stdio_sink {
+	/* Takes bytes; fewer than n: no more until stdio_log_room. */
+	size_t (*put)(void *user, enum log_stream stream, const char *data, size_t n);
+	void (*eof)(void *user, enum log_stream stream); /* every writer has closed it */
+	void (*input_room)(void *user);                  /* stdio_input may go on; may be NULL */
+	void (*free)(void *user);
+	void *user;
+};
+
 struct stdio_config {
 	struct ev *ev;
 	bool terminal;
 	bool in, out, err;      /* else /dev/null; terminal: in says whether input is passed on */
 	struct log_writer *log; /* NULL: none */
+	const struct stdio_sink *sink; /* NULL: none; copied */
 	bool lossless;          /* output waits for attached clients; else they are skipped */
 	/* Keeps what comes on stderr (at most STDIO_CAPTURE_MAX) until stdio_capture_end: it may be
 	 * the runtime telling why it could not create the container. */
@@ -56,8 +68,14 @@ void stdio_process_exited(struct stdio *s);
 /* The exit is due although not all of it could be handed over: clients get their end of file. */
 void stdio_drain_timeout(struct stdio *s);
 
-/* The log has room again. */
+/* The log, or the sink, has room again. */
 void stdio_log_room(struct stdio *s);
+
+/* Input for the process; eof: no more will come. */
+void stdio_input(struct stdio *s, const void *data, size_t n, bool eof);
+bool stdio_input_full(struct stdio *s); /* until the sink's input_room */
+/* Every writer of the process's output has closed it, and all of it has been handed on. */
+bool stdio_is_over(const struct stdio *s);
 
 struct attach_hub *stdio_hub(struct stdio *s);
 MUST_CHECK int stdio_resize(struct stdio *s, uint32_t width, uint32_t height); /* no tty: 0 */

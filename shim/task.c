@@ -38,6 +38,10 @@ static void proc_done(struct task_proc *p)
 	reaper_forget(TAKE_PTR(p->child));
 	tty_free(TAKE_PTR(p->tty));
 	stdio_free(TAKE_PTR(p->stdio));
+	if (p->sink.put)
+		p->sink.free(p->sink.user);
+	for (int i = 0; i < 3; i++)
+		free(TAKE_PTR(p->uri[i]));
 	ev_timer_cancel(TAKE_PTR(p->timer));
 	while (p->queue) {
 		struct task_pending *q = p->queue;
@@ -349,6 +353,8 @@ int task_add_exec(struct task *t, const struct task_exec *x, char *text, size_t 
 	p->in = x->in;
 	p->out = x->out;
 	p->err = x->err;
+	for (int i = 0; i < 3; i++)
+		p->uri[i] = x->uri[i] ? strdup(x->uri[i]) : NULL;
 	p->number = ++t->last_number;
 	p->next = t->execs;
 	t->execs = p;

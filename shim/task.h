@@ -34,10 +34,18 @@ struct task_config {
 	int dirfd;
 	const char *exit_file; /* NULL: none */
 	bool terminal, has_stdin;
+	const char *const *create_args; /* options for create, beside the usual ones */
+	size_t n_create_args;           /* at most TASK_CREATE_ARGS_MAX */
+	uid_t io_uid; /* who gets the pipes of the standard streams; 0, 0: left alone */
+	gid_t io_gid;
+	/* The container has no pid namespace of its own: what its init leaves is killed. */
+	bool kill_all;
 	void (*forgotten)(void *user); /* deleted or rolled back: take away what is left of it */
 	void (*ended)(void *user);     /* ... and that has been answered */
 	void *user;
 };
+
+#define TASK_CREATE_ARGS_MAX 4
 
 struct task_pending;
 
@@ -55,6 +63,10 @@ struct task_proc {
 	struct reaper_exit exit;
 	struct timespec started_at, finished_at; /* zero: not yet, or never */
 	struct stdio *stdio;                     /* NULL before create or exec's start */
+	/* Set by a front end, with `in`, `out` and `err`, before create or exec's start: taken over
+	 * by stdio, else (stdio NULL at the end) freed with the process. */
+	struct stdio_sink sink;
+	char *uri[3]; /* what its creator asked for as standard streams, for the front end; NULL: nothing */
 
 	unsigned int number; /* names its files in the registry directory */
 	enum sup_state before_delete;
@@ -85,6 +97,7 @@ struct task_request {
 struct task_exec {
 	const char *exec_id;
 	bool terminal, in, out, err;
+	const char *uri[3];  /* copied; NULL: none */
 	const void *process; /* JSON of the OCI process */
 	size_t process_len;
 };

@@ -143,13 +143,36 @@ int task_open_stdio(struct task_proc *p, struct err *err)
 		.out = p->out,
 		.err = p->err,
 		.log = p->exec_id ? NULL : c->log,
-		.lossless = p->exec_id != NULL,
+		.sink = p->sink.put ? &p->sink : NULL,
+		.lossless = p->exec_id && !p->sink.put,
 		.capture = p->err,
 		.drained = task_stdio_drained,
 		.user = p,
 	};
 
-	return p->stdio ? 0 : stdio_new(&sc, &p->stdio, err);
+	int r;
+
+	if (p->stdio)
+		return 0;
+	r = stdio_new(&sc, &p->stdio, err);
+	if (r >= 0)
+		p->sink.put = NULL; /* it is stdio's now */
+	return r;
+}
+
+/* The container's user may not be root, and has to be able to open /dev/stdout anew. */
+static void give_pipes(const struct task_proc *p)
+{
+	const struct task_config *c = &p->task->config;
+
+	if (!c->io_uid && !c->io_gid)
+		return;
+	for (int i = 0; i < 3; i++) {
+		int fd = stdio_child_fd(p->stdio, i);
+
+		if (fd >= 0 && fchown(fd, c->io_uid, c->io_gid) < 0)
+			log_debug("cannot give descriptor %d to the container's user", i);
+	}
 }
 
 static void got_master(void *user, int master)
@@ -163,7 +186,7 @@ static void got_master(void *user, int master)
 static int call_process(struct task_proc *p, struct err *err)
 {
 	const struct task_config *c = &p->task->config;
-	const char *args[12];
+	const char *args[12 + TASK_CREATE_ARGS_MAX];
 	struct paths path;
 	size_t n = 0;
 	int r;
@@ -172,6 +195,7 @@ static int call_process(struct task_proc *p, struct err *err)
 	r = task_open_stdio(p, err);
 	if (r < 0)
 		return r;
+	give_pipes(p);
 	if (p->exec_id) {
 		args[n++] = "--process";
 		args[n++] = path.process;
@@ -179,6 +203,8 @@ static int call_process(struct task_proc *p, struct err *err)
 	} else {
 		args[n++] = "--bundle";
 		args[n++] = c->bundle;
+		for (size_t i = 0; i < MIN(c->n_create_args, (size_t)TASK_CREATE_ARGS_MAX); i++)
+			args[n++] = c->create_args[i];
 	}
 	args[n++] = "--pid-file";
 	args[n++] = path.pid;

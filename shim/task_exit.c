@@ -10,6 +10,19 @@
 #include "shim/task_private.h"
 #include "shim/worker.h"
 
+/* The kernel does it where the init had a pid namespace of its own. */
+static void kill_rest(struct task_proc *p)
+{
+	struct task_pending *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return;
+	q->request.event = SUP_REQ_KILL;
+	q->request.signal = SIGKILL;
+	q->request.all = true;
+	task_kill(p, q);
+}
+
 void task_proc_exited(void *user, const struct reaper_exit *exit)
 {
 	struct task_proc *p = user;
@@ -30,6 +43,8 @@ void task_proc_exited(void *user, const struct reaper_exit *exit)
 		r->peak_memory_bytes = u.peak_bytes;
 		if (u.oom_killed > 0)
 			task_step(p, SUP_OOM, NULL);
+		if (p->task->config.kill_all && p->state != SUP_CREATING)
+			kill_rest(p);
 	}
 	task_step(p, SUP_PROC_EXIT, NULL);
 	task_settle(p);
@@ -94,7 +109,7 @@ static void fill_record(struct task_proc *p)
 	r->drop_reason[sizeof(r->drop_reason) - 1] = '\0';
 }
 
-static void announce(struct task_proc *p)
+static void announce_now(struct task_proc *p)
 {
 	if (p->published)
 		return;
@@ -103,6 +118,45 @@ static void announce(struct task_proc *p)
 	task_emit(p, EVENT_EXIT);
 	if (!p->exec_id)
 		task_try_forget(p->task);
+}
+
+/* Is there a session whose exit has to be told before the init's? */
+static bool sessions_end(const struct task *t)
+{
+	for (const struct task_proc *p = t->execs; p; p = p->next) {
+		if (p->published)
+			continue;
+		if (p->call || (p->pid && (p->reaped || t->config.kill_all)))
+			return true;
+	}
+	return false;
+}
+
+static void sessions_late(void *user)
+{
+	struct task_proc *p = user;
+
+	p->timer = NULL;
+	log_warning("sessions outlive the container's init");
+	announce_now(p);
+}
+
+/* Clients take the exit of the init for the end of everything: it is the last one. */
+static void announce(struct task_proc *p)
+{
+	struct task *t = p->task;
+
+	if (!p->exec_id && !p->published && sessions_end(t)) {
+		t->exit_waits = true;
+		if (p->timer ||
+		    ev_timer(t->config.ev, TASK_SESSIONS_MS, sessions_late, p, &p->timer) == 0)
+			return;
+	}
+	announce_now(p);
+	if (p->exec_id && t->exit_waits && !sessions_end(t)) {
+		t->exit_waits = false;
+		announce_now(&t->init);
+	}
 }
 
 static int write_exit_file(void *arg)

@@ -13,6 +13,7 @@
 #define TASK_KILL_MS 30000
 #define TASK_DRAIN_MS 250 /* what an exit waits for the log at most */
 #define TASK_EXIT_FILE_MS 500
+#define TASK_SESSIONS_MS 5000 /* what the init's exit waits for those of its sessions at most */
 
 struct task_pending {
 	struct task_pending *next;
@@ -31,6 +32,7 @@ struct task {
 	unsigned int n_execs, last_number;
 	struct oom_watch *oom;
 	bool oom_told, doomed, forgotten;
+	bool exit_waits; /* the init's exit is told after those of its sessions */
 	int pending_signal;
 	struct task_stop stops[TASK_STOPS]; /* newest first */
 	struct exit_record record;

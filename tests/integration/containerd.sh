@@ -5,7 +5,7 @@
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/clients.sh
 [ "${1:-}" = inner ] ||
-	clients_main "$0" containerd ctr containerd-shim-runc-v2 umoci skopeo busybox ip python3 jq -- host v2
+	clients_main "$0" containerd ctr containerd-shim-runc-v2 umoci skopeo busybox ip python3 -- host v2
 
 # The containerd namespace is also the cgroup's name.
 NS=${CG#/}
@@ -216,8 +216,9 @@ t_cri() {
 	skopeo --insecure-policy copy -q "oci:$W/layout:pause" "oci-archive:$W/pause.tar:registry.k8s.io/pause:3.6"
 	timeout 60 ctr -a /run/containerd.sock -n k8s.io image import "$W/pause.tar"
 	timeout 60 ctr -a /run/containerd.sock -n k8s.io image import "$W/bb.tar"
-	timeout -k 5 90 python3 tests/lib/cri.py /run/containerd.sock "$CG/pod" "$W/pods" $image \
-		$(! has_command update || echo update)
+	local update=()
+	! has_command update || update=(update)
+	timeout -k 5 90 python3 tests/lib/cri.py /run/containerd.sock "$CG/pod" "$W/pods" $image "${update[@]}"
 }
 t_nothing_left() {
 	is "$(c container ls -q)" ""

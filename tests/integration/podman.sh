@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# podman, conmon and buildah with thole as their runtime, on the host's cgroup layout and on a pure
-# v2 one. TAP on stdout. THOLE=/usr/sbin/runc runs the same against another runtime.
+# podman, conmon and buildah with thole as their runtime, on the host's cgroup layout, on pure v1 and
+# on pure v2. TAP on stdout. THOLE=/usr/sbin/runc runs the same against another runtime.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/clients.sh
-[ "${1:-}" = inner ] || clients_main "$0" podman conmon busybox ip python3 jq -- host v2
+[ "${1:-}" = inner ] || clients_main "$0" podman conmon busybox ip python3 -- host v1 v2
 
 limits=()
 # podman sets a pids limit of its own, which no controller here may be able to hold.
@@ -145,6 +145,9 @@ t_userns() {
 	is "$(pod exec -u user u id -u)" 1000
 	is "$(awk '/^Uid/{print $2}' "/proc/$(field u .State.Pid)/status")" 200000
 	gone u
+	is "$(run --rm "${map[@]}" --privileged --cap-drop sys_resource bb sh -c \
+		'mount -t tmpfs t /tmp && readlink /dev/ptmx')" pts/ptmx
+	is "$(run --rm "${map[@]}" -v "$ROOTFS/etc:/data:idmap" bb stat -c %u /data/notexec)" 0
 	# The device files of the host are not given to the container's root.
 	status 1 is "$(stat -c %u /dev/null)" 200000 >/dev/null
 }
@@ -196,6 +199,9 @@ t_process() {
 	is "$(run --rm --sysctl net.ipv4.ip_forward=1 bb cat /proc/sys/net/ipv4/ip_forward)" 1
 	is "$(run --rm --init bb sh -c 'cat /proc/1/comm')" podman-init
 	is "$(run --rm --oom-score-adj 300 bb cat /proc/self/oom_score_adj)" 300
+	is "$(run --rm --privileged --cap-drop sys_resource bb sh -c 'mount -t tmpfs t /tmp && readlink /dev/ptmx')" \
+		pts/ptmx
+	is "$(run --rm --personality LINUX32 bb sh -c 'uname -m | grep -c 64')" 0 || test "$(uname -m)" != x86_64
 	is "$(run --rm --umask 0077 bb sh -c umask)" 0077
 	is "$(run --rm --preserve-fds 1 bb sh -c 'cat <&3' 3<<<handed)" handed
 	run -d --name e bb sleep 100
@@ -302,6 +308,43 @@ t_build() {
 	is "$(run --rm built)" $'built\n0\n1000'
 	status 1 test -n "$(pod ps -aq --external)" || pod rm -af
 }
+# As a user without rights, made for this: the machine's own tables are covered by copies.
+t_rootless() {
+	local f
+	for f in passwd group subuid subgid; do
+		mkdir -p "$W/etc"
+		cp "/etc/$f" "$W/etc/$f" 2>/dev/null || : >"$W/etc/$f"
+		[ -e "/etc/$f" ] || return 0
+		mount --bind "$W/etc/$f" "/etc/$f"
+	done
+	echo "thole-test:x:54321:54321:test:$W/home:/bin/sh" >>"$W/etc/passwd"
+	echo 'thole-test:x:54321:' >>"$W/etc/group"
+	echo 'thole-test:300000:65536' | tee -a "$W/etc/subuid" >>"$W/etc/subgid"
+	install -d -m 700 -o 54321 -g 54321 "$W/home" /run/thole-xdg
+	chmod 755 "$W"
+	cp "$W/image.tar" "$W/home/image.tar"
+	grep -v network_config_dir "$W/containers.conf" >"$W/home/containers.conf"
+	chmod 644 "$W/home/"*
+	install -m 755 "$RT" "$W/$(basename "$RT")"
+	is "$(as_user import -q image.tar localhost/bb | cut -c 1-7)" sha256:
+	is "$(as_user run --rm --network none "${limits[@]}" bb sh -c 'id -u; tr -s " " </proc/self/uid_map')" \
+		$'0\n 0 54321 1\n 1 300000 65536'
+	status 127 as_user run --rm --network none "${limits[@]}" bb nosuch
+	as_user run -d --name rl --network none "${limits[@]}" bb sleep 100
+	is "$(as_user exec -u user rl id -u)" 1000
+	status 5 as_user exec rl sh -c 'exit 5'
+	as_user stop -t 0 rl
+	as_user rm -f rl
+	is "$(as_user run --rm --userns keep-id --network none "${limits[@]}" bb id -u)" 54321
+	like "$(as_user run --rm -t --network host "${limits[@]}" bb tty)" '/dev/pts/0*'
+	# Files of the image belong to subordinate ids: only root can remove them.
+	rm -rf "${W:?}/home"
+}
+as_user() {
+	(cd "$W/home" && HOME=$W/home XDG_RUNTIME_DIR=/run/thole-xdg CONTAINERS_CONF=$W/home/containers.conf timeout -k 5 60 setpriv --reuid 54321 \
+		--regid 54321 --clear-groups podman --root "$W/home/root" --runroot /run/thole-xdg/run \
+		--storage-driver vfs --runtime "$W/$(basename "$RT")" --log-level error "$@")
+}
 t_copy() {
 	run -d --name cp bb sleep 100
 	echo copied >"$W/c"
@@ -336,6 +379,11 @@ common() {
 
 t "import" t_import
 common
+if command -v newuidmap >/dev/null; then
+	t "rootless" t_rootless
+else
+	skip "rootless" "newuidmap is not installed"
+fi
 if [ "$LAYOUT" = host ]; then
 	t "restart" t_restart
 	t "restart policy" t_restart_policy

@@ -408,7 +408,8 @@ static int cmd_stdin(int argc, char **argv) /* copies stdin to stdout */
 	return n < 0 ? die("read") : 0;
 }
 
-static int cmd_eat(int argc, char **argv) /* touches N MiB and keeps them for a second */
+/* eat N [SECONDS]: touches N MiB and keeps them, for a second if nothing is said. */
+static int cmd_eat(int argc, char **argv)
 {
 	size_t n = (size_t)(argc > 1 ? atol(argv[1]) : 64) << 20;
 	char *p = malloc(n);
@@ -418,7 +419,8 @@ static int cmd_eat(int argc, char **argv) /* touches N MiB and keeps them for a 
 	for (size_t i = 0; i < n; i += 4096)
 		((volatile char *)p)[i] = 1;
 	printf("eaten\n");
-	nap(1);
+	fflush(stdout);
+	nap(argc > 2 ? atof(argv[2]) : 1);
 	free(p);
 	return 0;
 }
@@ -526,6 +528,28 @@ static int cmd_syscalls(int argc, char **argv) /* what a seccomp profile lets th
 	return 0;
 }
 
+static int cmd_remount(int argc, char **argv) /* try to make a mount writable */
+{
+	if (argc < 2)
+		return 2;
+	printf("remount %s %s\n", argv[1],
+	       mount("none", argv[1], NULL, MS_REMOUNT | MS_BIND, NULL) ? strerror(errno) : "ok");
+	return 0;
+}
+
+static int cmd_spam(int argc, char **argv) /* leaves a child that writes for ever */
+{
+	char buf[4096];
+
+	(void)argc, (void)argv;
+	memset(buf, 'y', sizeof(buf));
+	if (fork() == 0)
+		while (write(1, buf, sizeof(buf)) > 0)
+			;
+	usleep(20000);
+	return 3;
+}
+
 static int cmd_mknod(int argc, char **argv) /* mknod PATH MAJOR MINOR, then open it */
 {
 	if (argc < 4)
@@ -575,6 +599,7 @@ static const struct {
 	{ "orphans", cmd_orphans }, { "leave", cmd_leave },       { "spin", cmd_spin },
 	{ "open", cmd_open },       { "syscalls", cmd_syscalls }, { "mknod", cmd_mknod },
 	{ "time", cmd_time },       { "oom", cmd_oom },
+	{ "remount", cmd_remount }, { "spam", cmd_spam },
 };
 
 int main(int argc, char **argv)
