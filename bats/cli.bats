@@ -160,8 +160,73 @@ teardown() { clean_container; teardown_common; }
 		.process.user.uid = 4294967296|process.user.uid
 		.linux.seccomp = {"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}|linux.seccomp.listenerMetadata
 		.linux.intelRdt = {"closID":"x"}|linux.intelRdt
+		del(.process.args)|args must not be empty
+		null|config cannot be null
+		.process.selinuxLabel = "a:b:c"|selinux label is specified in config, but selinux is disabled or not supported
+		.process.args = ["/bin"]|exec: \"/bin\": is a directory
+		.process.args = ["/etc/passwd"]|exec: \"/etc/passwd\": permission denied
+		.process.args = ["/nosuch"]|exec: \"/nosuch\": stat /nosuch: no such file or directory
+		.process.args = ["nosuch"]|exec: \"nosuch\": executable file not found in $PATH
+		.mounts += [{"destination":"/etc","source":"/etc/hostname","options":["bind"]}]|error mounting \"/etc/hostname\" to rootfs at \"/etc\": attach: not a directory
+		.mounts += [{"destination":"/mnt","source":"/nosuch","options":["bind"]}]|error mounting \"/nosuch\" to rootfs at \"/mnt\": open \"/nosuch\": no such file or directory
+		.root.path = "/nosuch"|invalid rootfs: stat /nosuch: no such file or directory
+		.linux.namespaces += [{"type":"foo"}]|namespace \"foo\" does not exist
+		.linux.namespaces += [{"type":"pid"}]|malformed spec file: duplicated ns \"pid\"
+		.process.cwd = "/etc/passwd"|chdir to cwd (\"/etc/passwd\") set in config.json failed: not a directory
 	EOT
-	[ $i -eq 11 ]
+	[ $i -eq 24 ]
+}
+
+@test "texts that callers know: signals, states, users, descriptors, pid files" {
+	requires thole
+	args pause
+	ct_create
+	ct_start
+	for u in root 1x -1 4294967296 '' 0:x; do
+		run rt exec --user "$u" "$ID" /bin/payload id </dev/null
+		[ "$status" -eq 255 ] || [ -z "$u" ] || { echo "user $u: $status $output"; false; }
+	done
+	run rt kill "$ID" NOPE
+	one_line_with 'unknown signal \"NOPE\"'
+	run rt delete "$ID"
+	one_line_with "cannot delete container $ID that is not stopped: running"
+	run rt exec --preserve-fds 40 "$ID" /bin/payload id </dev/null
+	status_is 255
+	has "unable to stat preserved-fd"
+	run rt exec "$ID" /bin </dev/null
+	status_is 255
+	has 'exec: \"/bin\": is a directory'
+	# An exec that failed leaves no process that nobody knows of.
+	run rt exec -d --pid-file /nosuch/pid "$ID" /bin/payload pause </dev/null
+	status_is 255
+	one_line_with 'open pid file \"/nosuch/.pid\": no such file or directory'
+	[ "$(rt ps -f json "$ID" | jq length)" -eq 1 ]
+	kill -9 "$(cat "$T/pid")"
+	wait_for 5 is_status stopped
+	run rt kill "$ID" TERM
+	one_line_with "container not running"
+	run rt exec "$ID" /bin/payload id </dev/null
+	status_is 255
+	one_line_with "cannot exec in a stopped container"
+}
+
+@test "an unreadable configuration is named" {
+	requires thole
+	echo '{' >"$BUNDLE/config.json"
+	run rt create --bundle "$BUNDLE" "$ID"
+	status_is 1
+	one_line_with "config.json: 2:1: parse error"
+	rm "$BUNDLE/config.json"
+	run rt create --bundle "$BUNDLE" "$ID"
+	one_line_with "JSON specification file config.json not found"
+	default_config >"$BUNDLE/config.json"
+	mkdir -p "/sys/fs/cgroup/freezer$CG" || skip "no v1 freezer"
+	echo FROZEN >"/sys/fs/cgroup/freezer$CG/freezer.state"
+	run rt create --bundle "$BUNDLE" "$ID"
+	echo THAWED >"/sys/fs/cgroup/freezer$CG/freezer.state"
+	rmdir "/sys/fs/cgroup/freezer$CG" 2>/dev/null || true
+	status_is 1
+	one_line_with "container's cgroup unexpectedly frozen"
 }
 
 @test "hostile JSON: duplicates, depth, NUL, bad UTF-8, size" {

@@ -163,6 +163,7 @@ ex() { rt exec "$@" </dev/null; }
 }
 
 @test "exec: a hundred at the same time" {
+	requires thole
 	up
 	for i in $(seq 100); do
 		rt exec "$ID" /bin/payload echo "number $i" </dev/null >"$T/e$i" 2>&1 &

@@ -203,6 +203,7 @@ teardown() { clean_container; teardown_common; }
 }
 
 @test "fifty containers one after the other and side by side" {
+	requires thole
 	args sleep 60
 	local i pids=()
 	for i in $(seq 25); do

@@ -314,7 +314,9 @@ done_() { [ -n "$(record)" ]; }
 	start
 	kill -9 "$(shim_pid)"
 	wait_for 5 test ! -d "/proc/$(shim_pid)"
-	run sh_ wait "$ID"
+	sh_ state "$ID" | jq -e '.status == "running" and .shim_alive == false'
+	(sleep 0.5 && kill -9 "$(pid)") &
+	run timeout 10 "$SHIM" wait --root "$SHIM_ROOT" "$ID"
 	status_is 255
 	[ "$output" = unknown ]
 	run sh_ state "$ID"

@@ -139,6 +139,19 @@ static int set_death_signal(const struct spawn_child *child)
 	return getppid() != child->parent && getppid() != 0 ? -ESRCH : 0;
 }
 
+/* No stdio here: the memory may be the parent's. */
+static void write_pid(char *text, pid_t pid)
+{
+	char digits[12];
+	size_t n = sizeof(digits);
+
+	digits[--n] = '\0';
+	do
+		digits[--n] = (char)('0' + pid % 10);
+	while ((pid /= 10) > 0);
+	memcpy(text, digits + n, sizeof(digits) - n);
+}
+
 /* All that happens between the clone and the program. Returns only on failure. */
 static int child_steps(struct spawn_child *child)
 {
@@ -173,6 +186,8 @@ static int child_steps(struct spawn_child *child)
 	if (r < 0)
 		return r;
 	*step = SPAWN_EXEC;
+	if (spawn->pid_text)
+		write_pid(spawn->pid_text, getpid());
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(child->file, spawn->argv, child->envp);

@@ -30,6 +30,7 @@ struct proc_spawn {
 	bool new_group;            /* setpgid(0, 0) in the child */
 	int death_signal;          /* PR_SET_PDEATHSIG, 0: none */
 	const char *oom_score_adj; /* text written in the child, NULL: unchanged */
+	char *pid_text; /* in envp or argv: gets the child's pid before its execve; room for 12 */
 };
 
 /* clone3/vfork + execve; a failed exec is reported here as -errno with its text. The child gets

@@ -291,8 +291,6 @@ static int set_up_terminal(struct front *f, struct err *err)
 	if (f->io->tty_master < 0)
 		return 0;
 	tty_host_find(&f->fg->host);
-	tty_clear_onlcr(f->io->tty_master);
-	tty_copy_size(f->fg->host.fd, f->io->tty_master);
 	return tty_host_raw(&f->fg->host, err);
 }
 

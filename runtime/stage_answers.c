@@ -195,6 +195,8 @@ int stage_answer_console(void *ctx, struct err *err)
 	if (master < 0)
 		return err_set(err, EPROTO, "init sent no terminal");
 	if (s->prep.console_sock < 0) {
+		/* In the foreground. Set up before the program can look at it. */
+		tty_master_like_host(master);
 		s->tty_master = fd_take(&master);
 		return 0;
 	}
@@ -253,10 +255,11 @@ int stage_answer_listener(void *ctx, struct err *err)
 
 	if (!s->prep.seccomp.notify)
 		return 0;
-	r = stage_expect(s, SYNC_SECCOMP_FD, &msg, NULL, err);
+	r = stage_expect(s, SYNC_SECCOMP_FD, &msg, &listener, err);
 	if (r < 0)
 		return r;
-	listener = sys_pidfd_getfd(s->init.pidfd, msg.value);
+	if (listener < 0)
+		listener = sys_pidfd_getfd(s->init.pidfd, msg.value);
 	if (listener < 0)
 		return err_sysn(err, listener, "take the seccomp listener from init");
 	if (s->prep.seccomp_sock >= 0) {

@@ -393,13 +393,23 @@ static int step_no_new_privs(void *ctx, struct err *err)
 
 static int load_seccomp(struct stage *s, struct err *err)
 {
+	bool in_reach;
 	int r;
 
 	if (!s->prep.seccomp.filter)
 		return 0;
+	/* A parent without rights cannot take a descriptor of ours once we have joined or changed
+	 * our ids. */
+	in_reach = s->host->own_caps >> CAP_SYS_PTRACE & 1 || prctl(PR_GET_DUMPABLE) == 1;
 	r = seccomp_load_program(&s->prep.seccomp, err);
 	if (r < 0 || !s->prep.seccomp.notify)
 		return r;
+	if (!in_reach) {
+		r = sync_send_fd(s->sync_child, SYNC_SECCOMP_FD, r, r);
+		if (r >= 0)
+			r = sync_wait(s->sync_child, SYNC_SECCOMP_OK);
+		return r < 0 ? err_sysn(err, r, "hand the seccomp listener over") : 0;
+	}
 	/* From now on only read, write and execve are sure to get through, so the number is told
 	 * and the parent takes the descriptor. */
 	return ask(s, SYNC_SECCOMP_FD, r, SYNC_SECCOMP_OK, err);

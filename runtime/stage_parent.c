@@ -523,8 +523,11 @@ int stage_parent_started(struct stage *s, struct err *err)
 		return err_wrap(err, "unable to start container process");
 	}
 	if (exec && s->request->pid_file)
-		return stage_write_pid_file(s->request->pid_file, s->init.pid, err);
-	return 0;
+		r = stage_write_pid_file(s->request->pid_file, s->init.pid, err);
+	/* A process that nobody was told of. */
+	if (r < 0)
+		(void)spawn_kill_reap(&s->init);
+	return r;
 }
 
 void stage_parent_undo(struct stage *s)

@@ -130,7 +130,7 @@ int tty_host_raw(struct tty_host *host, struct err *err)
 	raw = host->saved;
 	cfmakeraw(&raw);
 	/* Ours still prints errors: keep the output side as it was. The container's side sends bare
-	 * line feeds (see tty_clear_onlcr), so ONLCR here makes them what a terminal expects. */
+	 * line feeds (see tty_master_like_host), so ONLCR here makes them what a terminal expects. */
 	raw.c_oflag = host->saved.c_oflag;
 	if (tcsetattr(host->fd, TCSANOW, &raw) < 0)
 		return err_sys(err, "make the own terminal raw");
@@ -153,7 +153,7 @@ void tty_copy_size(int from, int to)
 		(void)ioctl(to, TIOCSWINSZ, &size);
 }
 
-void tty_clear_onlcr(int master)
+static void clear_onlcr(int master)
 {
 	struct termios t;
 
@@ -161,4 +161,14 @@ void tty_clear_onlcr(int master)
 		return;
 	t.c_oflag &= ~(tcflag_t)ONLCR;
 	(void)tcsetattr(master, TCSANOW, &t);
+}
+
+void tty_master_like_host(int master)
+{
+	struct tty_host host = { .fd = -EBADF };
+
+	clear_onlcr(master);
+	tty_host_find(&host);
+	tty_copy_size(host.fd, master);
+	fd_close(host.fd);
 }

@@ -34,6 +34,7 @@ struct tty_host {
 	bool raw;
 	struct termios saved;
 };
+
 #define TTY_HOST_INIT                                                                              \
 	{                                                                                          \
 		.fd = -EBADF                                                                       \
@@ -44,5 +45,6 @@ MUST_CHECK int tty_host_raw(struct tty_host *host, struct err *err);
 /* Restores; safe to call twice. */
 void tty_host_restore(struct tty_host *host);
 void tty_copy_size(int from, int to);
-/* Foreground: the raw terminal outside already turns nothing into CR LF. */
-void tty_clear_onlcr(int master);
+/* Foreground: the container's terminal gets the size of ours, and ONLCR off (the raw terminal
+ * outside would add a second carriage return). */
+void tty_master_like_host(int master);

@@ -317,6 +317,12 @@ void conmon_attach_input_room(struct conmon_attach *a)
 
 bool conmon_attach_end(struct conmon_attach *a)
 {
+	/* Unlinked now: what is there later may be the next monitor's, of a restart. */
+	if (a->fd >= 0) {
+		(void)unlinkat(a->config.dirfd, "attach", 0);
+		if (a->config.link)
+			(void)unlink(a->config.link);
+	}
 	ev_remove(TAKE_PTR(a->source));
 	a->fd = fd_close(a->fd);
 	ev_timer_cancel(TAKE_PTR(a->timer));
@@ -394,8 +400,5 @@ void conmon_attach_free(struct conmon_attach *a)
 	(void)conmon_attach_end(a);
 	while (a->clients)
 		client_free(a->clients);
-	(void)unlinkat(a->config.dirfd, "attach", 0);
-	if (a->config.link)
-		(void)unlink(a->config.link);
 	free(a);
 }

@@ -44,6 +44,6 @@ bool conmon_attach_output(struct conmon_attach *a, enum log_stream stream, const
 			  size_t n);
 void conmon_attach_input_room(struct conmon_attach *a);
 
-/* No more output comes and no more clients: each is closed once it has what waits for it. Returns
+/* No more output comes and no more clients (the socket and the link are unlinked): each is closed once it has what waits for it. Returns
  * true if none is left (then idle is not called). */
 bool conmon_attach_end(struct conmon_attach *a);

@@ -18,6 +18,7 @@ struct sink {
 	struct conmon_log *log;
 	struct log_writer *file; /* or: */
 	struct log_journald *journal;
+	const char *path;           /* of the file */
 	size_t ahead[LOG_STREAM_N]; /* bytes taken of those that the others refused */
 };
 
@@ -25,6 +26,9 @@ struct conmon_log {
 	struct sink sink[CONMON_LOGS_MAX];
 	size_t n, n_flushing;
 	int64_t total, total_max; /* --log-global-size-max; < 0: none */
+	/* Of the bytes that will come again: how many the total limit lets through. */
+	size_t allowed[LOG_STREAM_N];
+	bool again[LOG_STREAM_N];
 	bool full, no_sync;
 	void (*on_room)(void *user);
 	void *user;
@@ -194,6 +198,7 @@ static int open_file(struct ev *ev, const struct conmon_options *o, const char *
 		.size_max = o->log_size_max > 0 ? (uint64_t)o->log_size_max : 0,
 		.keep_newest = !o->log_rotate,
 		.local_time = true,
+		.no_sync = true, /* nobody's exit waits for a disk; see conmon_log_free */
 	};
 	const char *why = o->log_rotate ? conmon_log_rotation_refused(o, path) : NULL;
 
@@ -203,6 +208,7 @@ static int open_file(struct ev *ev, const struct conmon_options *o, const char *
 	}
 	if (o->log_rotate)
 		c.files_max = (unsigned int)o->log_max_files + 1;
+	sink->path = path;
 	return log_writer_new(ev, &c, file_room, sink->log, &sink->file, err);
 }
 
@@ -255,6 +261,15 @@ int conmon_log_new(struct ev *ev, const struct conmon_options *o,
 	return 0;
 }
 
+static void sync_file(const char *path)
+{
+	int fd = fd_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+	if (fd >= 0 && fdatasync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		log_warning("sync \"%s\": %s", path, err_strerror(errno));
+	fd_close(fd);
+}
+
 void conmon_log_free(struct conmon_log *log, unsigned int timeout_ms)
 {
 	if (!log)
@@ -262,6 +277,8 @@ void conmon_log_free(struct conmon_log *log, unsigned int timeout_ms)
 	for (size_t i = 0; i < log->n; i++) {
 		log_writer_free(log->sink[i].file, timeout_ms);
 		log_journald_free(log->sink[i].journal);
+		if (log->sink[i].file && !log->no_sync)
+			sync_file(log->sink[i].path);
 	}
 	free(log);
 }
@@ -291,13 +308,12 @@ static size_t below_total(struct conmon_log *log, const char *data, size_t n)
 size_t conmon_log_put(struct conmon_log *log, enum log_stream stream, const char *data, size_t n)
 {
 	struct timespec now;
-	size_t least = n, some = 0, allowed = n;
+	size_t least = n, allowed = n;
 
-	for (size_t i = 0; i < log->n; i++)
-		some = MAX(some, log->sink[i].ahead[stream]);
 	clock_gettime(CLOCK_REALTIME, &now);
-	/* Bytes that one sink has already were counted then. */
-	if (log->total_max >= 0 && !some)
+	if (log->again[stream])
+		allowed = log->allowed[stream];
+	else if (log->total_max >= 0)
 		allowed = below_total(log, data, n);
 	for (size_t i = 0; i < log->n; i++) {
 		struct sink *sink = &log->sink[i];
@@ -309,6 +325,8 @@ size_t conmon_log_put(struct conmon_log *log, enum log_stream stream, const char
 	}
 	for (size_t i = 0; i < log->n; i++)
 		log->sink[i].ahead[stream] -= MIN(log->sink[i].ahead[stream], least);
+	log->again[stream] = least < n;
+	log->allowed[stream] = allowed - MIN(allowed, least);
 	log->full |= least < n;
 	return least;
 }
@@ -351,7 +369,7 @@ void conmon_log_flush(struct conmon_log *log, void (*done)(void *user), void *us
 	log->flushed = done;
 	log->flushed_user = user;
 	log->n_flushing = 1; /* our own, so that the last one comes after the loop */
-	for (size_t i = 0; i < log->n && !log->no_sync; i++) {
+	for (size_t i = 0; i < log->n; i++) {
 		if (!log->sink[i].file)
 			continue;
 		log->n_flushing++;

@@ -45,13 +45,13 @@ struct conmon_log;
 MUST_CHECK int conmon_log_new(struct ev *ev, const struct conmon_options *o,
 			      const struct conmon_log_spec *spec, void (*on_room)(void *user),
 			      void *user, struct conmon_log **ret, struct err *err);
-/* Writes out what is left, waiting at most timeout_ms for the disk. */
+/* Writes out what is left, waiting at most timeout_ms for the worker; unless --no-sync-log the files
+ * are then synced to the disk, however long that takes: nothing waits for this process any more. */
 void conmon_log_free(struct conmon_log *log, unsigned int timeout_ms);
 
 /* As log_writer_put. The refused bytes have to come again, first. */
 size_t conmon_log_put(struct conmon_log *log, enum log_stream stream, const char *data, size_t n);
 void conmon_log_eof(struct conmon_log *log, enum log_stream stream);
 void conmon_log_reopen(struct conmon_log *log);
-/* done(user) is called later, once all bytes so far are in the files and, unless --no-sync-log, on the
- * disk. */
+/* done(user) is called once all bytes so far are in the files (not yet on the disk). */
 void conmon_log_flush(struct conmon_log *log, void (*done)(void *user), void *user);

@@ -292,6 +292,9 @@ static int step_info(struct shim *s, struct err *err)
 {
 	int r = write_info(s);
 
+	/* A state directory that is full later must not cost the exit status. */
+	if (r == 0)
+		r = exit_record_reserve(s->dirfd, REGISTRY_RECORD);
 	return r < 0 ? err_sysn(err, r, "write \"%s/%s\"", s->dir, REGISTRY_INFO) : 0;
 }
 

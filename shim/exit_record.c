@@ -3,10 +3,14 @@
 #include "shim/exit_record.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "common/fd.h"
 #include "common/io.h"
 
 void exit_record_set_status(struct exit_record *record, int code, int status)
@@ -105,15 +109,59 @@ void exit_record_format(const struct exit_record *r, struct str *out)
 	str_add(out, "}\n");
 }
 
+static int spare_name(const char *path, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%s.spare", path);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int exit_record_reserve(int dirfd, const char *path)
+{
+	CLEANUP_FD int fd = -EBADF;
+	char spare[PATH_MAX];
+	int r;
+
+	r = spare_name(path, spare, sizeof(spare));
+	if (r == 0)
+		r = fd = fd_openat(dirfd, spare, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+	if (r < 0)
+		return r;
+	return -posix_fallocate(fd, 0, EXIT_RECORD_MAX);
+}
+
+static int write_spare(int dirfd, const char *path, const struct str *text)
+{
+	CLEANUP_FD int fd = -EBADF;
+	char spare[PATH_MAX];
+	int r;
+
+	r = spare_name(path, spare, sizeof(spare));
+	if (r == 0)
+		r = fd = fd_openat(dirfd, spare, O_WRONLY | O_NOFOLLOW, 0);
+	if (r >= 0)
+		r = io_write_all(fd, text->data, text->len);
+	if (r < 0)
+		return r;
+	if (ftruncate(fd, (off_t)text->len) < 0 || fchmod(fd, 0644) < 0 ||
+	    renameat(dirfd, spare, dirfd, path) < 0)
+		return -errno;
+	return 0;
+}
+
 int exit_record_write(const struct exit_record *record, int dirfd, const char *path)
 {
 	char buf[EXIT_RECORD_MAX];
 	struct str out = STR_FIXED(buf);
+	int r;
 
 	exit_record_format(record, &out);
 	if (out.overflow)
 		return -EOVERFLOW;
-	return io_replace_file(dirfd, path, out.data, out.len, 0644);
+	r = io_replace_file(dirfd, path, out.data, out.len, 0644);
+	if (r == -ENOSPC || r == -EDQUOT)
+		r = write_spare(dirfd, path, &out) == 0 ? 0 : r;
+	return r;
 }
 
 static bool get_number(const struct json *object, const char *key, uint64_t *ret)

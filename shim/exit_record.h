@@ -53,5 +53,9 @@ MUST_CHECK int exit_record_parse(const struct json *object, struct exit_record *
 /* Formats and writes atomically (rename), 0644, no fsync. 0 or -errno. */
 MUST_CHECK int exit_record_write(const struct exit_record *record, int dirfd, const char *path);
 
+/* Sets the space for a record aside beside `path`, for exit_record_write to take when the disk is
+ * full. 0 or -errno. */
+MUST_CHECK int exit_record_reserve(int dirfd, const char *path);
+
 /* RFC 3339 with nanoseconds, UTC, "Z". buf: at least 36 bytes. Returns buf. */
 const char *exit_record_time(const struct timespec *when, char *buf, size_t size);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "shim/front_task.h"
+#include "shim/metrics.h"
 #include "shim/registry.h"
 #include "shim/service.h"
 
@@ -56,6 +57,8 @@ struct front_container {
 	char *text;
 	struct err err; /* of the preparation, made beside the loop */
 	uint64_t start_ticks;
+	bool cgroup_known, has_v1;
+	const char *cgroup_v1[METRICS_V1_N], *cgroup_v2; /* directories, NULL: none */
 };
 
 /* front_task_container.c */
@@ -116,4 +119,6 @@ void front_publisher_when_idle(struct front_publisher *p, unsigned int ms, void 
 			       void *user);
 
 /* front_task_stats.c */
-void front_stats(struct server_call *call, const struct task_proc *proc);
+void front_stats_remember(struct front_container *c); /* its init is there */
+void front_stats(struct server_call *call, struct front_container *c);
+void front_pids(struct server_call *call, struct front_container *c);

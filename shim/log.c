@@ -43,7 +43,7 @@ struct log_worker {
 	uint64_t untold;        /* bytes lost since the last marker */
 	bool large;             /* more of the batch's memory than BATCH_KEEP was touched */
 	char reason[96];
-	bool markers;
+	bool markers, no_sync;
 };
 
 struct log_writer {
@@ -219,7 +219,7 @@ static void do_entry(struct log_writer *w, struct log_entry *entry)
 		if (batch_ready(&k->batch))
 			batch_begin(k);
 		batch_write(w);
-		answer(w, entry->request, log_file_flush(&k->file));
+		answer(w, entry->request, k->no_sync ? 0 : log_file_flush(&k->file));
 		break;
 	case LOG_ENTRY_REOPEN:
 		batch_write(w);
@@ -492,6 +492,7 @@ static int writer_init(struct log_writer *w, const struct log_writer_config *con
 	w->worker.markers = config->markers;
 	log_framer_init(&w->worker.framer, config->format);
 	w->worker.framer.local_time = config->local_time;
+	w->worker.no_sync = config->no_sync;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	pthread_condattr_init(&attr);

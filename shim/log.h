@@ -27,6 +27,7 @@ struct log_writer_config {
 	unsigned int files_max; /* files in all, PATH and PATH.1 ...; 0: as many as it takes */
 	bool markers;     /* tell losses by a record (own personality); conmon's logs get none */
 	bool keep_newest; /* above size_max the file keeps its newest lines and there is no PATH.1 */
+	bool no_sync;     /* log_writer_flush leaves the bytes with the kernel */
 	bool local_time;  /* times are local, with a numeric zone, as conmon's */
 	size_t queue_max; /* bytes waiting for the disk before the reader is stopped; 0: 1 MiB */
 };

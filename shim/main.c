@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chooses the front end by the name of the program.
-#include <stdio.h>
-
 #include "common/fd.h"
 #include "shim/front_cli.h"
-
-static int not_built(const char *name)
-{
-	fprintf(stderr,
-		"thole-shim: called as \"%s\": this personality is not built yet; use `thole-shim "
-		"start`\n",
-		name);
-	return 1;
-}
+#include "shim/front_conmon.h"
+#include "shim/front_task.h"
 
 int main(int argc, char **argv)
 {
@@ -21,8 +12,9 @@ int main(int argc, char **argv)
 
 	if (fd_fix_stdio() < 0)
 		return 1;
-	if (str_eq(name, "conmon") || str_eq(name, "thole-conmon") ||
-	    str_starts_with(name, "containerd-shim"))
-		return not_built(name);
+	if (str_starts_with(name, "containerd-shim"))
+		return front_task_main(argc, argv);
+	if (str_eq(name, "conmon") || str_eq(name, "thole-conmon"))
+		return front_conmon_main(argc, argv);
 	return front_cli_main(argc, argv);
 }

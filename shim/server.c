@@ -12,7 +12,7 @@
 #include "common/str.h"
 #include "shim/ttrpc.h"
 
-#define CONNS_MAX 512           /* an exec has three */
+#define CONNS_MAX 512                   /* an exec has three */
 #define CALLS_MAX 256                   /* under way, a connection */
 #define STREAM_MAX (256u << 10)         /* waiting for a slow client of a stream */
 #define OUT_MAX (TTRPC_MESSAGE_MAX * 2) /* waiting at all; above: disconnect */

@@ -97,6 +97,15 @@ struct task_proc *task_find(struct task *task, const char *exec_id)
 	return NULL;
 }
 
+struct task_proc *task_find_pid(struct task *task, pid_t pid)
+{
+	struct task_proc *p = task->init.pid == pid ? &task->init : task->execs;
+
+	while (p && p->pid != pid)
+		p = p->next;
+	return p;
+}
+
 unsigned int task_exit_status(const struct task_proc *p)
 {
 	struct exit_record r = { 0 };
@@ -325,6 +334,18 @@ static int refuse(char *text, size_t size, int code, const char *fmt, const char
 	return code;
 }
 
+/* A client that was killed never deletes its session. */
+static void forget_oldest(struct task *t)
+{
+	struct task_proc *oldest = NULL;
+
+	for (struct task_proc *p = t->execs; p; p = p->next) /* newest first */
+		if (p->state == SUP_EXITED && p->published && !p->call && !p->queue)
+			oldest = p;
+	if (oldest)
+		exec_free(oldest);
+}
+
 int task_add_exec(struct task *t, const struct task_exec *x, char *text, size_t size)
 {
 	const struct sup_cell *c = sup_step(&sup_init_table, t->init.state, SUP_REQ_EXEC);
@@ -337,6 +358,8 @@ int task_add_exec(struct task *t, const struct task_exec *x, char *text, size_t 
 		snprintf(text, size, "id %s: already exists", x->exec_id);
 		return TTRPC_ALREADY_EXISTS;
 	}
+	if (t->n_execs >= EXECS_MAX)
+		forget_oldest(t);
 	if (t->n_execs >= EXECS_MAX)
 		return refuse(text, size, TTRPC_RESOURCE_EXHAUSTED, "too many exec sessions", "");
 	p = calloc(1, sizeof(*p));

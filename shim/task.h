@@ -106,6 +106,7 @@ MUST_CHECK int task_new(const struct task_config *config, struct task **ret, str
 void task_free(struct task *task);
 
 struct task_proc *task_init(struct task *task);
+struct task_proc *task_find_pid(struct task *task, pid_t pid); /* NULL: none that we know */
 /* exec_id NULL or "": the init. NULL: there is none of that name. */
 struct task_proc *task_find(struct task *task, const char *exec_id);
 

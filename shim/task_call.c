@@ -11,6 +11,8 @@
 #include "shim/task_private.h"
 #include "shim/ttrpc.h"
 
+#define PARENTS_MAX 64
+
 struct paths {
 	char pid[PATH_MAX], process[PATH_MAX];
 };
@@ -27,6 +29,37 @@ static void proc_paths(const struct task_proc *p, struct paths *ret)
 	snprintf(ret->process, sizeof(ret->process), "%s/exec-%u.json", dir, p->number);
 }
 
+/* -1: not to be had. */
+static int parent_of(int pid)
+{
+	char path[32], text[512], *p;
+	int parent;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (io_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return -1;
+	p = strrchr(text, ')'); /* the name may hold anything */
+	if (!p || strlen(p) < 5)
+		return -1;
+	p += 4; /* the state, and the blanks around it */
+	p[strcspn(p, " ")] = '\0';
+	return parse_int(p, &parent) < 0 ? -1 : parent;
+}
+
+/* What a wrong pid file names would be signalled, and killed by a roll-back. A runtime may keep a
+ * process of its own between us and the container's. */
+static bool is_below_us(int pid)
+{
+	int self = getpid();
+
+	for (int i = 0; i < PARENTS_MAX && pid > 1; i++) {
+		pid = parent_of(pid);
+		if (pid == self)
+			return true;
+	}
+	return false;
+}
+
 /* The pid file has been written; as nothing unknown was reaped since, the pid is its process. */
 static int claim(struct task_proc *p, struct err *err)
 {
@@ -40,6 +73,9 @@ static int claim(struct task_proc *p, struct err *err)
 		return err_sysn(err, r, "read the pid file of the runtime");
 	if (parse_int(text, &pid) < 0 || pid <= 0)
 		return err_set(err, EINVAL, "the pid file of the runtime has \"%s\"", text);
+	if (!is_below_us(pid))
+		return err_set(err, ESRCH, "the pid file of the runtime has %d: not its process",
+			       pid);
 	r = reaper_watch_consume(p->task->config.reaper, pid, -EBADF, task_proc_exited, p,
 				 &p->child);
 	if (r < 0)
@@ -77,6 +113,14 @@ static bool makes_process(const struct task_proc *p, enum sup_event what)
 	return what == SUP_REQ_CREATE || (what == SUP_REQ_START && p->exec_id);
 }
 
+/* The end of a long text has the reason. */
+static const char *last_part(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n < RUNTIME_MESSAGE_MAX ? text : text + n - RUNTIME_MESSAGE_MAX + 1;
+}
+
 static void call_done(void *user, unsigned int number UNUSED, int result, const char *message)
 {
 	struct task_proc *p = user;
@@ -97,7 +141,7 @@ static void call_done(void *user, unsigned int number UNUSED, int result, const 
 		memset(&p->started_at, 0, sizeof(p->started_at));
 	/* A runtime that does not log to --log has told the container's stderr. */
 	if (result < 0 && !message[0] && makes_process(p, what))
-		message = stdio_captured(p->stdio);
+		message = last_part(stdio_captured(p->stdio));
 	if (result < 0 && !message[0]) {
 		snprintf(generic, sizeof(generic), "the runtime failed and said nothing");
 		message = generic;

@@ -86,6 +86,14 @@ static void fill_stop(struct task *t)
 	}
 }
 
+static void fill_counts(struct exit_record *r, const struct log_counts *counts)
+{
+	r->bytes_logged = counts->bytes_logged;
+	r->bytes_dropped = counts->bytes_dropped;
+	memcpy(r->drop_reason, counts->drop_reason, sizeof(r->drop_reason));
+	r->drop_reason[sizeof(r->drop_reason) - 1] = '\0';
+}
+
 static void fill_record(struct task_proc *p)
 {
 	struct task *t = p->task;
@@ -103,10 +111,7 @@ static void fill_record(struct task_proc *p)
 	r->finished_at = p->finished_at;
 	usage_fallback(r, &p->exit);
 	fill_stop(t);
-	r->bytes_logged = counts.bytes_logged;
-	r->bytes_dropped = counts.bytes_dropped;
-	memcpy(r->drop_reason, counts.drop_reason, sizeof(r->drop_reason));
-	r->drop_reason[sizeof(r->drop_reason) - 1] = '\0';
+	fill_counts(r, &counts);
 }
 
 static void announce_now(struct task_proc *p)
@@ -223,10 +228,26 @@ static void drain_late(void *user)
 	task_settle(p);
 }
 
+/* The disk was slower than the exit may be: now the counts are those of the whole output. */
+static void amend_record(struct task_proc *p)
+{
+	struct exit_record *r = &p->task->record;
+	struct log_counts counts = log_writer_counts(p->task->config.log);
+
+	if (p->task->doomed || p->task->forgotten || p->state == SUP_DELETED ||
+	    (r->bytes_logged == counts.bytes_logged && r->bytes_dropped == counts.bytes_dropped))
+		return;
+	fill_counts(r, &counts);
+	if (exit_record_write(r, p->task->config.dirfd, REGISTRY_RECORD) < 0)
+		log_warning("the exit record keeps counts that are too low");
+}
+
 static void flushed(void *user, int result UNUSED)
 {
 	struct task_proc *p = user;
 
+	if (p->publishing)
+		amend_record(p);
 	task_step(p, SUP_IO_EOF, NULL);
 	task_settle(p);
 }

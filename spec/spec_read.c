@@ -143,7 +143,7 @@ int spec_read(struct arena *arena, const char *data, size_t n, struct spec **ret
 	int rc = json_parse(arena, data, n, &tree, err);
 
 	if (rc < 0)
-		return rc;
+		return err_wrap(err, "config.json");
 	if (tree->type == JSON_NULL)
 		return err_set(err, EINVAL, "config cannot be null");
 	if (tree->type != JSON_OBJECT)

@@ -218,7 +218,7 @@ t_cri() {
 	timeout 60 ctr -a /run/containerd.sock -n k8s.io image import "$W/bb.tar"
 	local update=()
 	! has_command update || update=(update)
-	timeout -k 5 90 python3 tests/lib/cri.py /run/containerd.sock "$CG/pod" "$W/pods" $image "${update[@]}"
+	timeout -k 5 90 /usr/bin/python3 tests/lib/cri.py /run/containerd.sock "$CG" "$W/pods" $image "${update[@]}"
 }
 t_nothing_left() {
 	is "$(c container ls -q)" ""
@@ -254,7 +254,7 @@ else
 fi
 if [ "$LAYOUT" != host ]; then
 	:
-elif [ ! -x /usr/lib/cni/bridge ] || ! python3 -c 'import grpc' 2>/dev/null || ! controller memory; then
+elif [ ! -x /usr/lib/cni/bridge ] || ! /usr/bin/python3 -c "import grpc" 2>/dev/null || ! controller memory; then
 	skip "CRI plugin" "needs the CNI plugins, python3-grpcio and a memory controller"
 else
 	t "CRI plugin: pod, exec, stats, update, stop, OOM" t_cri

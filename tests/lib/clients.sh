@@ -6,7 +6,8 @@
 # a failure. The daemons and containers die with the pid namespace.
 #
 # In the inner run: LAYOUT is host|v1|v2, W the layout's work directory, ROOTFS a busybox root
-# filesystem, RT a copy of the runtime under test (THOLE, else bin/thole), CG the cgroup below which every container must be put. ONLY=WORD runs the cases whose name contains WORD.
+# filesystem, RT a copy of the runtime under test (THOLE, else bin/thole), CG the cgroup below which
+# every container must be put. ONLY=WORD runs the cases whose name contains WORD.
 
 # clients_main SCRIPT COMMAND... -- LAYOUT...    skips everything when a COMMAND is missing
 clients_main() {

@@ -50,8 +50,9 @@ def recv(path):
 def run_pty(argv):
     pid, fd = pty.fork()
     if pid == 0:
+        # before the program can look
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         os.execvp(argv[0], argv)
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     before = termios.tcgetattr(fd)
     seen = b""
 

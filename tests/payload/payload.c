@@ -539,13 +539,15 @@ static int cmd_remount(int argc, char **argv) /* try to make a mount writable */
 
 static int cmd_spam(int argc, char **argv) /* leaves a child that writes for ever */
 {
-	char buf[4096];
+	static char buf[65536];
 
 	(void)argc, (void)argv;
 	memset(buf, 'y', sizeof(buf));
-	if (fork() == 0)
-		while (write(1, buf, sizeof(buf)) > 0)
-			;
+	for (int i = 0; i < 8; i++)
+		if (fork() == 0)
+			for (;;)
+				if (write(1, buf, sizeof(buf)) < 0)
+					_exit(0);
 	usleep(20000);
 	return 3;
 }

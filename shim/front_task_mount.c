@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+// A container's root file system as the daemon describes it: mounted in the daemon's own namespace,
+// so that its snapshotters and its Delete see it.
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/io.h"
+#include "common/path.h"
+#include "common/str.h"
+#include "common/sys.h"
+#include "shim/front_task_private.h"
+
+/* <sys/mount.h> and <linux/mount.h> cannot both be included with glibc before 2.36. */
+int mount(const char *source, const char *target, const char *type, unsigned long flags,
+	  const void *data);
+int umount2(const char *target, int flags);
+#define UMOUNT_NOFOLLOW_ 8
+
+#define FSCONFIG_VALUE_MAX 255
+#define UNMOUNT_TRIES 50
+#define UNMOUNT_WAIT_MS 50
+#define MOUNTINFO_MAX (16u << 20)
+
+static const struct {
+	const char *name;
+	unsigned long set, clear;
+} flags[] = {
+	{ "async", 0, MS_SYNCHRONOUS }, { "atime", 0, MS_NOATIME },
+	{ "bind", MS_BIND, 0 },         { "defaults", 0, 0 },
+	{ "dev", 0, MS_NODEV },         { "diratime", 0, MS_NODIRATIME },
+	{ "dirsync", MS_DIRSYNC, 0 },   { "exec", 0, MS_NOEXEC },
+	{ "mand", MS_MANDLOCK, 0 },     { "noatime", MS_NOATIME, 0 },
+	{ "nodev", MS_NODEV, 0 },       { "nodiratime", MS_NODIRATIME, 0 },
+	{ "noexec", MS_NOEXEC, 0 },     { "nomand", 0, MS_MANDLOCK },
+	{ "norelatime", 0, MS_RELATIME }, { "nostrictatime", 0, MS_STRICTATIME },
+	{ "nosuid", MS_NOSUID, 0 },     { "rbind", MS_BIND | MS_REC, 0 },
+	{ "relatime", MS_RELATIME, 0 }, { "remount", MS_REMOUNT, 0 },
+	{ "ro", MS_RDONLY, 0 },         { "rw", 0, MS_RDONLY },
+	{ "strictatime", MS_STRICTATIME, 0 }, { "suid", 0, MS_NOSUID },
+	{ "sync", MS_SYNCHRONOUS, 0 },
+};
+
+struct options {
+	unsigned long flags;
+	struct str data; /* joined with commas */
+};
+
+static bool take_flag(struct options *o, const char *word)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
+		if (!str_eq(word, flags[i].name))
+			continue;
+		o->flags = (o->flags & ~flags[i].clear) | flags[i].set;
+		return true;
+	}
+	return false;
+}
+
+static int read_options(const struct front_mount *m, struct options *o, struct err *err)
+{
+	for (size_t i = 0; i < m->n_options; i++) {
+		const char *word = m->options[i];
+
+		if (str_starts_with(word, "X-containerd."))
+			return err_set(err, EINVAL,
+				       "internal mount option \"%s\" was not consumed by the "
+				       "mount manager",
+				       word);
+		if (str_eq(word, "loop") || str_starts_with(word, "uidmap=") ||
+		    str_starts_with(word, "gidmap="))
+			return err_set(err, ENOTSUP, "mount option \"%s\" is not supported", word);
+		if (!take_flag(o, word))
+			str_addf(&o->data, "%s%s", o->data.len ? "," : "", word);
+	}
+	return 0;
+}
+
+/* ---- an overlay whose options do not fit into a page ---- */
+
+static int set_string(int fs, const char *key, const char *value)
+{
+	return sys_fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0);
+}
+
+/* Longer paths than fsconfig takes go by descriptor. */
+static int set_path(int fs, const char *key, const char *path)
+{
+	CLEANUP_FD int fd = -EBADF;
+
+	if (strlen(path) <= FSCONFIG_VALUE_MAX)
+		return set_string(fs, key, path);
+	fd = fd_open(path, O_PATH | O_DIRECTORY, 0);
+	return fd < 0 ? fd : set_string(fs, key, fd_path(fd).s);
+}
+
+/* Cuts at colons that are not escaped, and takes the escapes away. */
+static int set_lowers(int fs, const char *list)
+{
+	CLEANUP_STR struct str one = { 0 };
+	int r = 0;
+
+	for (const char *p = list; r >= 0; p++) {
+		if (*p == '\\' && p[1]) {
+			str_add_char(&one, *++p);
+			continue;
+		}
+		if (*p && *p != ':') {
+			str_add_char(&one, *p);
+			continue;
+		}
+		if (one.len)
+			r = set_path(fs, "lowerdir+", one.data);
+		str_reset(&one);
+		if (!*p)
+			break;
+	}
+	return r;
+}
+
+static int set_overlay_option(int fs, const char *word)
+{
+	CLEANUP_FREE char *key = strdup(word);
+	char *value = key ? strchr(key, '=') : NULL;
+
+	if (!key)
+		return -ENOMEM;
+	if (!value)
+		return sys_fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0);
+	*value++ = '\0';
+	if (str_eq(key, "lowerdir"))
+		return set_lowers(fs, value);
+	if (str_eq(key, "upperdir") || str_eq(key, "workdir"))
+		return set_path(fs, key, value);
+	return set_string(fs, key, value);
+}
+
+static unsigned int mount_attrs(unsigned long f)
+{
+	unsigned int a = 0;
+
+	a |= f & MS_NOSUID ? MOUNT_ATTR_NOSUID : 0;
+	a |= f & MS_NODEV ? MOUNT_ATTR_NODEV : 0;
+	a |= f & MS_NOEXEC ? MOUNT_ATTR_NOEXEC : 0;
+	a |= f & MS_NOATIME ? MOUNT_ATTR_NOATIME : 0;
+	a |= f & MS_NODIRATIME ? MOUNT_ATTR_NODIRATIME : 0;
+	return a;
+}
+
+/* lowerdir+ is of Linux 6.7. -EINVAL before. */
+static int overlay_new_api(const struct front_mount *m, const struct options *o, int target)
+{
+	CLEANUP_FD int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
+	CLEANUP_FD int mnt = -EBADF;
+	int r = fs < 0 ? fs : set_string(fs, "source", m->source[0] ? m->source : "overlay");
+
+	for (size_t i = 0; r >= 0 && i < m->n_options; i++) {
+		struct options ignored = { 0 };
+
+		if (!take_flag(&ignored, m->options[i]))
+			r = set_overlay_option(fs, m->options[i]);
+	}
+	if (r >= 0 && (o->flags & MS_RDONLY))
+		r = sys_fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0);
+	if (r >= 0)
+		r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (r < 0)
+		return r;
+	mnt = sys_fsmount(fs, FSMOUNT_CLOEXEC, mount_attrs(o->flags));
+	if (mnt < 0)
+		return mnt;
+	return sys_move_mount(mnt, "", target, "",
+			      MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* Length of the longest directory that all absolute paths of the lower layers are below. */
+static size_t common_parent(const char *list)
+{
+	size_t n = strcspn(list, ":"), at;
+
+	for (const char *p = list; *p; p += at + (p[at] == ':')) {
+		size_t k = 0;
+
+		at = strcspn(p, ":");
+		while (k < n && k < at && p[k] == list[k])
+			k++;
+		n = k;
+	}
+	while (n && list[n - 1] != '/')
+		n--;
+	return n;
+}
+
+/* Older kernels: names relative to the common parent, from a thread with a directory of its own. */
+static int overlay_relative(const struct front_mount *m, const struct options *o,
+			    const char *target)
+{
+	CLEANUP_STR struct str data = { 0 };
+	CLEANUP_FREE char *dir = NULL;
+
+	for (size_t i = 0; i < m->n_options; i++) {
+		struct options ignored = { 0 };
+		const char *word = m->options[i];
+
+		if (take_flag(&ignored, word))
+			continue;
+		str_addf(&data, "%s", data.len ? "," : "");
+		if (dir || !str_starts_with(word, "lowerdir=") || strchr(word, '\\') ||
+		    !(dir = strndup(word + 9, common_parent(word + 9))) || !*dir) {
+			str_add(&data, word);
+			continue;
+		}
+		str_add(&data, "lowerdir=");
+		for (const char *p = word + 9; *p;) {
+			size_t n = strcspn(p, ":"), skip = MIN(strlen(dir), n);
+
+			str_addf(&data, "%.*s%s", (int)(n - skip), p + skip, p[n] ? ":" : "");
+			p += n + (p[n] == ':');
+		}
+	}
+	if (!dir || data.len >= (size_t)sysconf(_SC_PAGESIZE))
+		return -E2BIG;
+	/* The worker thread's own from here on; it ends with the job. */
+	if (unshare(CLONE_FS) < 0 || chdir(dir) < 0)
+		return -errno;
+	return mount(m->source, target, m->type, o->flags, data.data) < 0 ? -errno : 0;
+}
+
+static int mount_long_overlay(const struct front_mount *m, const struct options *o, int target)
+{
+	int r = overlay_new_api(m, o, target);
+
+	if (r == -EINVAL || r == -ENOSYS)
+		r = overlay_relative(m, o, fd_path(target).s);
+	return r;
+}
+
+static int remount_read_only(const struct options *o, const char *target)
+{
+	unsigned long f = o->flags & ~(unsigned long)MS_REC;
+
+	return mount("", target, "", f | MS_REMOUNT, NULL) < 0 ? -errno : 0;
+}
+
+static int mount_one(int root, const struct front_mount *m, struct err *err)
+{
+	struct options o = { 0 };
+	CLEANUP_FD int target = -EBADF;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	bool overlay = str_eq(m->type, "overlay");
+	int r = read_options(m, &o, err);
+
+	if (r == 0) {
+		target = path_open_in_root(root, m->target[0] ? m->target : "/", O_PATH);
+		r = target < 0 ? err_sysn(err, target, "open \"%s\"", m->target) : 0;
+	}
+	if (r < 0) {
+		str_done(&o.data);
+		return r;
+	}
+	if (overlay && o.data.len >= page - 512)
+		r = mount_long_overlay(m, &o, target);
+	else if (o.data.len >= page)
+		r = -E2BIG;
+	else if (mount(m->source, fd_path(target).s, m->type, o.flags, o.data.data) < 0)
+		r = -errno;
+	if (r == 0 && (o.flags & MS_BIND) && (o.flags & MS_RDONLY)) {
+		/* The descriptor is of what is below the new mount. */
+		fd_close(fd_take(&target));
+		target = path_open_in_root(root, m->target[0] ? m->target : "/", O_PATH);
+		r = target < 0 ? target : remount_read_only(&o, fd_path(target).s);
+	}
+	str_done(&o.data);
+	if (r == -E2BIG)
+		return err_set(err, E2BIG, "mount options is too long");
+	return r < 0 ? err_sysn(err, r, "mount source: \"%s\", target: \"%s\", fstype: %s",
+				m->source, m->target, m->type)
+		     : 0;
+}
+
+int front_mount_all(const char *bundle, const struct front_mount *mounts, size_t n,
+		    struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (n == 0)
+		return 0;
+	if (snprintf(path, sizeof(path), "%s/rootfs", bundle) >= (int)sizeof(path))
+		return err_set(err, ENAMETOOLONG, "\"%s/rootfs\"", bundle);
+	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+		return err_sys(err, "mkdir \"%s\"", path);
+	for (size_t i = 0; i < n; i++) {
+		/* Anew for each: the one before may be what it is mounted in. */
+		CLEANUP_FD int root = fd_open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+		int r = root < 0 ? err_sysn(err, root, "open \"%s\"", path)
+				 : mount_one(root, &mounts[i], err);
+
+		if (r < 0)
+			return err_wrap(err, "failed to mount rootfs component");
+	}
+	return 0;
+}
+
+/* ---- unmounting ---- */
+
+/* Field 5 of a mountinfo line, its \ooo escapes undone in place. */
+static char *mount_point(char *line)
+{
+	char *p = line, *to, *from;
+
+	for (int i = 0; i < 4 && p; i++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	if (!p)
+		return NULL;
+	p[strcspn(p, " ")] = '\0';
+	for (to = from = p; *from; from++) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3]) {
+			*to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + from[3] - '0');
+			from += 3;
+		} else {
+			*to++ = *from;
+		}
+	}
+	*to = '\0';
+	return p;
+}
+
+static int unmount_one(const char *path)
+{
+	struct timespec wait = { .tv_nsec = UNMOUNT_WAIT_MS * 1000000L };
+
+	for (int i = 0; i < UNMOUNT_TRIES; i++) {
+		if (umount2(path, UMOUNT_NOFOLLOW_) == 0 || errno == EINVAL || errno == ENOENT)
+			return 0;
+		if (errno != EBUSY)
+			return -errno;
+		nanosleep(&wait, NULL);
+	}
+	return -EBUSY;
+}
+
+/* The last mount on the path or below it, which is the first to go. NULL: none. */
+static char *last_mount(char *text, const char *path)
+{
+	size_t n = strlen(path);
+	char *found = NULL;
+
+	for (char *line = text, *end; *line; line = end) {
+		char *point;
+
+		end = line + strcspn(line, "\n");
+		if (*end)
+			*end++ = '\0';
+		point = mount_point(line);
+		if (point && strncmp(point, path, n) == 0 && (!point[n] || point[n] == '/'))
+			found = point;
+	}
+	return found;
+}
+
+int front_unmount_all(const char *bundle, struct err *err)
+{
+	char path[PATH_MAX], full[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/rootfs", bundle) >= (int)sizeof(path))
+		return err_set(err, ENAMETOOLONG, "\"%s/rootfs\"", bundle);
+	if (!realpath(path, full))
+		return errno == ENOENT ? 0 : err_sys(err, "\"%s\"", path);
+	for (;;) {
+		CLEANUP_ARENA struct arena arena = { 0 };
+		char *text, *point;
+		size_t n;
+		int r = io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &arena, &text,
+				     &n);
+
+		if (r < 0)
+			return err_sysn(err, r, "read \"/proc/self/mountinfo\"");
+		point = last_mount(text, full);
+		if (!point)
+			return 0;
+		r = unmount_one(point);
+		if (r < 0)
+			return err_sysn(err, r, "unmount \"%s\"", point);
+	}
+}
