@@ -75,7 +75,9 @@ hook() { # KIND SCRIPT
 	rt delete --force "$ID"
 	ct_create
 	touch "$T/go"
-	! wait $p
+	first=0
+	wait $p || first=$?
+	[ $first -eq 1 ]
 	[ "$(grep -c . "$T/first.err")" -eq 1 ]
 	is_status created
 	[ -n "$(cgroup_dirs)" ]
@@ -101,7 +103,7 @@ hook() { # KIND SCRIPT
 @test "no memory left: one line, nothing half-made" {
 	args id
 	for kib in 3000 3250 3500 4000 6000; do
-		run bash -c 'ulimit -v "$0"; exec "$@"' "$kib" "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
+		run bash -c 'ulimit -v "$0"; "$@" || exit 1' "$kib" "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
 		[ "$status" -eq 0 ] || [ "$(printf '%s\n' "$output" | grep -c .)" -eq 1 ]
 		nothing_left
 	done
@@ -180,16 +182,23 @@ hook() { # KIND SCRIPT
 	args sleep 60
 	for i in $(seq 25); do
 		ct_create
+		jobs=()
 		rt start "$ID" 2>>"$T/errors" &
+		jobs+=($!)
 		rt kill "$ID" KILL 2>>"$T/errors" &
+		jobs+=($!)
 		rt delete --force "$ID" 2>>"$T/errors" &
+		jobs+=($!)
 		rt delete "$ID" 2>>"$T/errors" &
+		jobs+=($!)
 		rt exec "$ID" /bin/payload id </dev/null >/dev/null 2>>"$T/errors" &
-		wait $(jobs -p) || true
+		jobs+=($!)
+		wait "${jobs[@]}" || true
 		rt delete --force "$ID"
 		nothing_left
 	done
-	! grep -v -E 'does not exist|not running|has stopped|stopped container|already running|not stopped|no such process|already finished|execve readiness|killed by SIGKILL' "$T/errors"
+	run grep -v -E 'does not exist|not running|has stopped|stopped container|already running|not stopped|no such process|already finished|execve readiness|killed by SIGKILL' "$T/errors"
+	status_is 1
 }
 
 @test "arguments beyond the kernel's limit" {

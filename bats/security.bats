@@ -237,7 +237,7 @@ kernel.panic'; do
 	run bash -c 'exec 9<'"$HOST/file"'; exec "$@" </dev/null' x "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID"
 	status_is 0
 	[ "$(grep -c ' 0 -> ' "$T/seen")" -eq 4 ]
-	! grep "$HOST" "$T/seen"
+	[ "$(grep -c "$HOST" "$T/seen")" -eq 0 ]
 }
 
 @test "exec stays inside the root of a container without a mount namespace" {
@@ -248,7 +248,7 @@ kernel.panic'; do
 	ct_start
 	run rt exec "$ID" /bin/payload ls / </dev/null
 	status_is 0
-	has payload || has bin
+	has bin
 	has_not usr
 	cfg '.linux.namespaces |= map(select(.type != "pid"))'
 	rt delete --force "$ID"

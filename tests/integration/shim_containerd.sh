@@ -95,6 +95,224 @@ t_run() {
 	eventually no_shims
 }
 
+t_lifecycle() {
+	c events >"$W/life.events" 2>/dev/null &
+	local watcher=$!
+	sleep 0.5
+	run -d --log-uri "file://$W/new/dir/life.log" $image life sh -c \
+		'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.1; done'
+	ln -sf "$W/new/dir/life.log" "$W/life.log"
+	eventually log_has life up
+	state_is life RUNNING
+	is "$(c task exec --exec-id e1 life cat /proc/1/comm)" sh
+	status 9 c task exec --exec-id e2 life sh -c 'exit 9'
+	is "$(echo typed | c task exec --exec-id e3 life head -n 1)" typed
+	c task exec --exec-id e4 -d life touch /tmp/detached
+	eventually c task exec --exec-id e5 life test -e /tmp/detached
+	status 1 c task exec --exec-id e6 life nosuch 2>"$W/e"
+	like "$(cat "$W/e")" '*OCI runtime exec failed: *"nosuch": executable file not found in $PATH*'
+	c task exec --exec-id long life sleep 98 &
+	eventually ps_has life long
+	like "$(c task ps life)" "PID*INFO*[0-9]*"
+	c task kill --exec-id long -s KILL life
+	wait $! || like $? 137
+	c task metrics life
+	c task kill -s TERM life
+	eventually state_is life STOPPED
+	eventually log_has life bye
+	status 1 c task kill -s TERM life 2>"$W/e"
+	like "$(cat "$W/e")" '*process already finished: not found*'
+	like "$(c task rm life 2>&1)" '*non-zero exit code 3*'
+	c task start -d life
+	state_is life RUNNING
+	remove life
+	eventually no_shims
+	eventually grep -q '/tasks/delete ' "$W/life.events"
+	kill $watcher
+	# One container's events, in order.
+	like "$(grep -o '/tasks/[a-z-]*' "$W/life.events" | head -n 5 | tr '\n' ' ')" \
+		'/tasks/create /tasks/start /tasks/exec-added /tasks/exec-started /tasks/exit '
+	is "$(grep -c '/tasks/create' "$W/life.events")" 2
+	is "$(grep '"id":"life"' "$W/life.events" | grep -c /tasks/exit)" 2
+	grep '"exit_status":3' "$W/life.events" | grep -q '/tasks/exit'
+}
+ps_has() { c task ps "$1" | grep -q "$2"; }
+t_kill() {
+	run -d $image k sleep 100
+	c task kill -s KILL k
+	eventually state_is k STOPPED
+	like "$(c task rm k 2>&1)" '*non-zero exit code 137*'
+	c container rm k
+	# All processes of a container that shares the host's pid namespace.
+	run -d --with-ns pid:/proc/1/ns/pid $image k2 sh -c 'sleep 4321 & exec sleep 4322'
+	eventually pgrep -f '^sleep 4321'
+	c task kill -a -s KILL k2
+	eventually state_is k2 STOPPED
+	remove k2
+	status 1 pgrep -f '^sleep 432[12]'
+	# What such an init leaves is killed, and every exit is told.
+	run -d --with-ns pid:/proc/1/ns/pid $image k3 sh -c 'sleep 4323 & sleep 1; exit 4'
+	eventually state_is k3 STOPPED
+	status 1 pgrep -f '^sleep 4323'
+	like "$(c task rm k3 2>&1)" '*non-zero exit code 4*'
+	c container rm k3
+}
+t_pause() {
+	run -d --log-uri "file://$W/p.log" $image p sh -c 'while :; do echo x; sleep 0.05; done'
+	eventually log_has p x
+	c task pause p
+	state_is p PAUSED
+	sleep 0.3
+	cp "$W/p.log" "$W/before"
+	sleep 0.4
+	cmp "$W/p.log" "$W/before"
+	c task resume p
+	state_is p RUNNING
+	sleep 0.4
+	status 1 cmp -s "$W/p.log" "$W/before"
+	remove p
+}
+t_terminal() {
+	like "$(on_pty ctr -a /run/containerd.sock -n "$NS" run --runtime "$shim" "${limits[@]}" --rm -t \
+		$image t1 sh -c 'tty; sleep 1; stty size' | tr -d '\r')" $'*/dev/pts/0\n24 80\n*'
+	run -d $image t2 sleep 100
+	like "$(on_pty ctr -a /run/containerd.sock -n "$NS" task exec -t --exec-id t t2 tty)" '*/dev/pts/0*'
+	remove t2
+}
+t_streams() {
+	# A reader that is slow gets all of it.
+	is "$(run --rm $image s1 sh -c 'i=0; while [ $i -lt 40000 ]; do echo $i; i=$((i + 1)); done' |
+		{ sleep 2; cksum; })" "$(seq 0 39999 | cksum)"
+	# A logging program, with nothing but its two variables, and a word of its own.
+	cat >"$W/logger" <<-EOF
+		#!$(command -v bash)
+		{ echo "args \$*"; env | grep ^CONTAINER_ | sort; cat <&3; cat <&4; echo end; } >"$W/logged" 5>&- &
+		exec 3<&- 4<&- 5>&-
+		wait
+	EOF
+	chmod 755 "$W/logger"
+	run --rm --log-uri "binary://$W/logger?key=va%20lue" $image s2 sh -c 'echo out; echo err >&2'
+	eventually grep -q end "$W/logged"
+	is "$(cat "$W/logged")" "args key va lue
+CONTAINER_ID=s2
+CONTAINER_NAMESPACE=$NS
+out
+err
+end"
+	run -d --log-uri "binary:///nosuch" $image s3 true 2>"$W/e" && return 1
+	like "$(cat "$W/e")" '*logging binary*no such file*'
+	c container rm s3
+	# The client of a terminal-less container goes, its output fills the fifo, the exit comes all the same.
+	run -d $image s4 sh -c 'head -c 100000 /dev/zero; exit 5' </dev/null >/dev/null
+	sleep 0.5
+	state_is s4 RUNNING
+	timeout -s KILL 2 ctr -a /run/containerd.sock -n "$NS" task attach s4 >"$W/attached" || true
+	eventually state_is s4 STOPPED
+	remove s4 2>/dev/null || c container rm s4
+}
+t_mounts() {
+	is "$(mount | grep -c "$W/root.*overlay\|thole-containerd.*rootfs")" 0
+	run -d --snapshotter native $image m1 sleep 100
+	is "$(c task exec --exec-id a m1 cat /etc/notexec)" "no program"
+	remove m1
+	run -d --snapshotter overlayfs $image m2 sleep 100 2>"$W/e" || { grep -q overlay "$W/e" && return 0; }
+	grep -q "thole-containerd.*/m2/rootfs overlay" /proc/mounts
+	remove m2
+	status 1 grep thole-containerd.*rootfs /proc/mounts
+}
+t_userns() {
+	is "$(run --rm --uidmap 0:200000:5000 --gidmap 0:200000:5000 $image u1 sh -c \
+		'id -u; tr -s " " </proc/self/uid_map')" $'0\n 0 200000 5000'
+}
+t_memory() {
+	run -d --memory-limit $((32 << 20)) $image mm1 sleep 100
+	c task metrics --format json mm1 >"$W/metrics"
+	jq -e '(.memory.usage.limit // .memory.usage_limit) == 33554432 and (.pids.current == 1)
+		and ((.cpu.usage.total // .cpu.usage_usec) > 0)' "$W/metrics"
+	remove mm1
+	c events >"$W/events" 2>/dev/null &
+	local watcher=$!
+	sleep 0.5
+	status 137 run --rm --memory-limit $((16 << 20)) $image mm2 dd if=/dev/zero of=/dev/null bs=200M count=1
+	eventually grep -q '/tasks/delete.*mm2' "$W/events"
+	kill $watcher
+	is "$(grep mm2 "$W/events" | grep -o '/tasks/[a-z]*' | tr '\n' ' ')" \
+		"/tasks/create /tasks/start /tasks/oom /tasks/exit /tasks/delete "
+}
+t_reconnect() {
+	run -d --log-uri "file://$W/rc.log" $image rc sh -c 'i=0; while :; do i=$((i + 1)); echo $i; sleep 0.1; done'
+	run -d --log-uri "file://$W/rc2.log" $image rc2 sh -c 'sleep 2; exit 6'
+	stop_daemon
+	sleep 2.5
+	start_daemon
+	c events >"$W/rc.events" 2>/dev/null &
+	local watcher=$!
+	state_is rc RUNNING
+	is "$(c task exec --exec-id after rc echo again)" again
+	# It ended while the daemon was away: the status is there, the event comes late.
+	state_is rc2 STOPPED
+	like "$(c task rm rc2 2>&1)" '*non-zero exit code 6*'
+	c container rm rc2
+	kill $watcher
+	grep -q '"/tasks/exit".*rc2\|/tasks/exit.*rc2' "$W/containerd.log" || grep -q 'tasks/exit.*rc2' "$W/rc.events" || true
+	remove rc
+	eventually no_shims
+}
+t_own_commands() {
+	run -d --log-uri "file://$W/own.log" $image own sleep 100
+	is "$(ours --help >/dev/null && ls "/run/thole-shim/$NS")" own
+	remove own
+	eventually test ! -e "/run/thole-shim/$NS"
+}
+t_pod() {
+	local opts=(--annotation io.kubernetes.cri.sandbox-id=pod1)
+	run -d "${opts[@]}" $image pod1 sleep 100
+	run -d "${opts[@]}" $image pod2 sh -c 'sleep 1; exit 8'
+	run -d "${opts[@]}" $image pod3 sleep 100
+	is "$(pgrep -fc "containerd-shim-thole-v2.*-namespace $NS")" 1
+	is "$(c task exec --exec-id x pod3 echo three)" three
+	eventually state_is pod2 STOPPED
+	state_is pod1 RUNNING
+	like "$(c task rm pod2 2>&1)" '*non-zero exit code 8*'
+	c container rm pod2
+	stop_daemon
+	start_daemon
+	state_is pod3 RUNNING
+	remove pod3
+	state_is pod1 RUNNING
+	is "$(c task exec --exec-id y pod1 echo one)" one
+	remove pod1
+	eventually no_shims
+	is "$(ls /run/containerd/s)" ""
+}
+t_shim_killed() {
+	run -d $image dead sleep 100
+	run -d --annotation io.kubernetes.cri.sandbox-id=dead $image dead2 sh -c 'sleep 1; exit 2'
+	eventually state_is dead2 STOPPED
+	local pid
+	pid=$(c task ls | awk '$1 == "dead" {print $2}')
+	kill -9 "$(shim_of dead)"
+	eventually not_alive "$pid"
+	eventually task_gone dead
+	eventually task_gone dead2
+	c container rm dead dead2
+	is "$(ls /run/containerd/s)" ""
+	is "$(ls /run/thole-shim 2>/dev/null)" ""
+	status 1 grep thole-containerd.*rootfs /proc/mounts
+	is "$(find /run/containerd/runc -mindepth 2 -maxdepth 2 -not -name '.*' 2>/dev/null)" ""
+}
+task_gone() { ! c task ls -q | grep -qx "$1"; }
+t_nothing_left() {
+	is "$(c container ls -q)" ""
+	is "$(c task ls -q)" ""
+	is "$(find /run/containerd/runc -mindepth 2 -maxdepth 2 -not -name '.*' 2>/dev/null)" ""
+	eventually no_shims
+	is "$(ls /run/thole-shim 2>/dev/null)" ""
+	is "$(ls /run/containerd/s)" ""
+	is "$(find /sys/fs/cgroup -path "*$CG/*" -type d)" ""
+	status 1 grep thole-containerd.*rootfs /proc/mounts
+}
+
 if ! start_daemon; then
 	tail -n 20 "$W/containerd.log" | sed 's/^/# /'
 	tap_line "not ok" "$LAYOUT: start of containerd"
@@ -102,6 +320,23 @@ if ! start_daemon; then
 fi
 t "image import" t_image
 t "run: output, status, stdin, errors" t_run
+t "run -d, exec, ps, metrics, kill, events, rm" t_lifecycle
+t "kill and kill --all" t_kill
+t "pause and resume" t_pause
+t "terminals" t_terminal
+t "slow reader, logging program, no reader" t_streams
+t "root file system: native, overlayfs" t_mounts
+t "user namespace" t_userns
+if controller memory; then
+	t "memory: metrics, OOM, order of events" t_memory
+else
+	skip "memory: metrics, OOM, order of events" "no memory controller in this layout"
+fi
+t "tasks survive the daemon" t_reconnect
+t "a pod in one shim" t_pod
+t "the registry of the shim's own commands" t_own_commands
+t "kill -9 of the shim" t_shim_killed
+t "nothing left behind" t_nothing_left
 [ ! -e "$TOP/failed" ] || tail -n 30 "$W/containerd.log" | sed 's/^/# /'
 stop_daemon
 exit 0

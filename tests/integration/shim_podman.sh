@@ -46,6 +46,256 @@ t_import() {
 }
 t_run() {
 	is "$(run --rm bb echo hello)" hello
+	is "$(run --rm bb sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)" err
+	status 7 run --rm bb sh -c 'exit 7'
+	is "$(echo typed | run --rm -i bb cat)" typed
+	status 137 run --rm bb sh -c 'kill -9 $$'
+	is "$(pod ps -aq)" ""
 }
+t_missing() {
+	status 127 run --rm bb nosuch 2>"$W/e"
+	like "$(cat "$W/e")" '*"nosuch"*executable file not found in $PATH*'
+	status 126 run --rm bb /etc/notexec 2>"$W/e"
+	like "$(cat "$W/e")" '*permission denied*'
+	run -d --name m bb sleep 100
+	status 127 pod exec m nosuch
+	gone m
+}
+t_detached() {
+	run -d --name d bb sh -c 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.1; done'
+	is "$(field d .State.Status)" running
+	eventually logs_have d up
+	is "$(field d .State.OOMKilled)" false
+	local monitor
+	monitor=$(cat "$(field d .ConmonPidFile)")
+	is "$(readlink "/proc/$monitor/exe")" "$(realpath "$CONMON")"
+	pod stop -t 10 d
+	is "$(field d .State.ExitCode)" 3
+	like "$(pod logs d)" "up*bye"
+	# Its monitor has gone with it.
+	eventually test ! -e "/proc/$monitor"
+	pod start d
+	is "$(field d .State.Status)" running
+	gone d
+}
+t_large() {
+	# Attached and logged at once: not one byte may be missing on either way.
+	local sum
+	sum=$(seq 1 200000 | cksum)
+	is "$(run --name l bb seq 1 200000 | cksum)" "$sum"
+	is "$(pod logs l | cksum)" "$sum"
+	gone l
+	is "$(run --rm --log-driver none bb seq 1 200000 | { sleep 1; cksum; })" "$sum"
+	is "$(seq 1 200000 | run --rm -i bb cat | cksum)" "$sum"
+}
+t_logs() {
+	run --name g bb sh -c 'echo one; echo two >&2; printf three'
+	is "$(pod logs g 2>/dev/null)" $'one\nthree'
+	is "$(pod logs g 2>&1 >/dev/null)" two
+	is "$(pod logs --tail 1 g)" three
+	is "$(pod logs --since 1h g 2>/dev/null)" $'one\nthree'
+	is "$(pod logs --until 2001-01-01T00:00:00Z g 2>&1)" ""
+	# Nine digits, a numeric zone, the tag; one blank before the text.
+	local line='^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}[+-][0-9]{2}:[0-9]{2} (stdout|stderr) [FP] '
+	is "$(grep -cE "$line" "$(field g .HostConfig.LogConfig.Path)")" 3
+	like "$(tail -n 1 "$(field g .HostConfig.LogConfig.Path)")" '* stdout P three'
+	gone g
+	run -d --name f bb sh -c 'for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done'
+	is "$(pod logs -f f)" "$(printf 'line %s\n' 1 2 3 4 5)"
+	gone f
+}
+t_exec() {
+	run -d --name e bb sleep 1000
+	is "$(pod exec e echo hello)" hello
+	status 9 pod exec e sh -c 'exit 9'
+	status 137 pod exec e sh -c 'kill -9 $$'
+	is "$(echo typed | pod exec -i e cat)" typed
+	is "$(seq 1 100000 | pod exec -i e cat | cksum)" "$(seq 1 100000 | cksum)"
+	is "$(pod exec e seq 1 200000 | { sleep 1; cksum; })" "$(seq 1 200000 | cksum)"
+	is "$(pod exec e sh -c 'echo err >&2' 2>&1 >/dev/null)" err
+	pod exec -d e touch /tmp/detached
+	eventually pod exec e test -e /tmp/detached
+	like "$(pod exec -t e tty)" '/dev/pts/0*'
+	# What an exec leaves behind holds its pipe, and still it ends.
+	is "$(timeout 20 podman "${podman_args[@]}" exec e sh -c 'sleep 50 & echo left')" left
+	gone e
+}
+t_terminal() {
+	like "$(run --rm -t bb sh -c 'tty; test -t 0 -a -t 1 -a -t 2 && echo all')" $'/dev/pts/0\r\nall\r'
+	like "$(on_pty podman "${podman_args[@]}" "${run_args[@]}" --rm -it bb stty size)" $'24 80\r*'
+	run -d -t --name tt bb sh
+	like "$(on_pty podman "${podman_args[@]}" exec -it tt stty size)" $'24 80\r*'
+	gone tt
+	# No console socket's directory stays.
+	is "$(find /tmp -maxdepth 1 -name 'conmon-term.*' -newer "$W/containers.conf")" ""
+}
+t_attach() {
+	run -d -i --name a bb sh -c 'read line; echo "got $line"; exit 6'
+	is "$({ sleep 1; echo word; } | timeout -s KILL 20 podman "${podman_args[@]}" attach a)" "got word"
+	is "$(pod wait a)" 6
+	gone a
+	pod create -i --cgroup-parent "$CG" --network none --name b bb cat
+	is "$(echo through | pod start -ai b)" through
+	gone b
+}
+t_kill() {
+	run -d --name k bb sh -c 'trap "echo got >&2; exit 5" USR1; echo up; while :; do sleep 0.1; done'
+	eventually logs_have k up
+	pod kill -s USR1 k
+	is "$(pod wait k)" 5
+	pod start k
+	pod kill k
+	is "$(pod wait k)" 137
+	gone k
+	run -d --name k bb sleep 1000
+	pod stop -t 1 k
+	is "$(field k .State.ExitCode)" 137
+	gone k
+	# A signal to the monitor reaches the container.
+	run -d --name k bb sh -c 'trap "exit 4" TERM; echo up; while :; do sleep 0.1; done'
+	eventually logs_have k up
+	kill -TERM "$(cat "$(field k .ConmonPidFile)")"
+	is "$(pod wait k)" 4
+	gone k
+}
+t_pause_restart() {
+	run -d --name r bb sh -c 'echo started; exec sleep 100'
+	pod pause r
+	state_is r paused
+	pod unpause r
+	state_is r running
+	pod restart -t 0 r
+	is "$(field r .State.Status)" running
+	eventually twice r
+	is "$(pod exec r echo alive)" alive
+	gone r
+	run -d --name rp --restart on-failure:2 bb sh -c 'echo again; exit 4'
+	eventually restarted rp
+	eventually state_is rp exited
+	is "$(pod logs rp | grep -c again)" 3
+	gone rp
+}
+twice() { [ "$(pod logs "$1" | grep -c started)" = 2 ]; }
+restarted() { [ "$(field "$1" .RestartCount)" = 2 ]; }
+t_timeout() {
+	local start=$SECONDS
+	status 255 run --name t --timeout 1 bb sh -c 'trap "" TERM; sleep 100'
+	[ $((SECONDS - start)) -lt 20 ]
+	gone t
+}
+eat='dd if=/dev/zero of=/dev/null bs=200M count=1'
+t_oom() {
+	# shellcheck disable=SC2086
+	status 137 run --name oom -m 16m --memory-swap 16m bb $eat
+	is "$(field oom .State.OOMKilled)" true
+	is "$(field oom .State.ExitCode)" 137
+	gone oom
+}
+t_max_size() {
+	run --name s --log-opt max-size=10kb bb sh -c 'i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done'
+	local log
+	log=$(field s .HostConfig.LogConfig.Path)
+	[ "$(stat -c %s "$log")" -le 10240 ]
+	# The newest lines, whole, without a gap, and not only the last few.
+	local first n
+	pod logs s >"$W/lines"
+	n=$(wc -l <"$W/lines")
+	[ "$n" -ge 80 ]
+	first=$((2000 - n))
+	is "$(cat "$W/lines")" "$(seq -f 'line %.0f' $first 1999)"
+	gone s
+}
+t_drivers() {
+	is "$(run --rm --log-driver none bb echo none)" none
+	is "$(run --rm --log-driver passthrough bb echo passed)" passed
+	status 5 run --rm --log-driver passthrough bb sh -c 'exit 5'
+	run --name p --log-opt path="$W/own.log" bb echo own
+	like "$(cat "$W/own.log")" '* stdout F own'
+	gone p
+}
+t_health() {
+	run -d --name h --health-cmd 'test -e /tmp/well' --health-interval disable --health-retries 1 bb sleep 100
+	status 1 pod healthcheck run h
+	pod exec h touch /tmp/well
+	pod healthcheck run h
+	is "$(field h .State.Health.Status)" healthy
+	gone h
+}
+t_pods() {
+	mkdir -p "$W/infra"
+	cp "$(command -v catatonit)" "$W/infra/pause"
+	tar -C "$W/infra" -c pause | pod import -q -c 'ENTRYPOINT ["/pause", "-P"]' - localhost/infra
+	pod pod create --infra-image localhost/infra --network none --cgroup-parent "$CG" --name pp
+	pod run -d --pod pp --pull never --name pp1 bb sleep 100
+	is "$(pod run --rm --pod pp --pull never bb readlink /proc/self/ns/net)" \
+		"$(pod exec pp1 readlink /proc/self/ns/net)"
+	pod pod stop -t 0 pp
+	pod pod rm -f -t 0 pp
+}
+t_events() {
+	run --name ev bb sh -c 'exit 3'
+	gone ev
+	like "$(pod events --stream=false --filter container=ev --format '{{.Status}} {{.ContainerExitCode}}')" \
+		'*died 3*'
+}
+t_sdnotify() {
+	python3 - "$W/host.sock" >"$W/notified" <<'PY' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(15)
+try:
+    while True:
+        print(s.recv(4096).decode(), flush=True)
+except TimeoutError:
+    pass
+PY
+	eventually test -S "$W/host.sock"
+	NOTIFY_SOCKET=$W/host.sock run --name sd --sdnotify container -v "$PWD/tests/lib:/lib-test:ro" bb sh -c \
+		'test -S "$NOTIFY_SOCKET"'
+	wait
+	gone sd
+}
+t_slow_attach() {
+	# A client that reads nothing: the log goes on.
+	run -d --name sa bb sh -c 'sleep 2; exec seq 1 2000000'
+	python3 - "$(dirname "$(field sa .OCIConfigPath)")/attach" <<'PY' &
+import os, socket, sys, time
+fd = os.open(os.path.dirname(sys.argv[1]), os.O_PATH)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect("/proc/self/fd/%d/attach" % fd)
+time.sleep(15)
+PY
+	local client=$!
+	eventually ended_log sa
+	kill $client
+	is "$(pod logs sa | cksum)" "$(seq 1 2000000 | cksum)"
+	gone sa
+}
+ended_log() { tail -n 1 "$(field "$1" .HostConfig.LogConfig.Path)" | grep -q ' 2000000$'; }
+t_nothing_left() {
+	is "$(pod ps -aq)" ""
+	is "$("$RT" list -q)" ""
+	is "$(pgrep -f "^$CONMON" || true)" ""
+}
+
 t import t_import
-t run t_run
+t "run: output, status, stdin" t_run
+t "missing and unfit programs: 127 and 126" t_missing
+t "run -d: log, stop, start, the monitor's end" t_detached
+t "2 MB of lines attached, logged, as input" t_large
+t "logs: format, --tail, --since, -f" t_logs
+t "exec: output, status, -i, -d, -t, large" t_exec
+t "terminals: run -it, exec -it, window size" t_terminal
+t "attach and start -ai" t_attach
+t "kill, stop with a time-out, a signal to the monitor" t_kill
+t "pause, restart, restart policy" t_pause_restart
+t "run --timeout" t_timeout
+t "a slow attach client does not hold up the log" t_slow_attach
+t "log drivers none, passthrough, path" t_drivers
+t "healthcheck" t_health
+t "pods with an infra container" t_pods
+t "events carry the exit status" t_events
+t "OOMKilled is true" t_oom
+t "--log-opt max-size keeps the newest whole lines" t_max_size
+t "nothing is left" t_nothing_left
