@@ -73,7 +73,7 @@ faulty_create() { env "$1" "$RUNTIME" --root "$STATE" create --bundle "$BUNDLE" 
 @test "old kernels: each new call missing, the container runs the same" {
 	args id + mounts + ns
 	ref=$(ct_run | grep -c ' / ')
-	for call in clone3 openat2 open_tree move_mount mount_setattr fsopen fsmount close_range execveat \
+	for call in clone3 openat2 open_tree move_mount mount_setattr fsopen fsmount close_range execveat prctl prctl,execveat \
 		"open_tree,move_mount,mount_setattr,fsopen,fsmount,openat2,clone3,close_range"; do
 		for how in ENOSYS EPERM; do
 			run env THOLE_TEST_$how="$call" "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
@@ -88,7 +88,7 @@ faulty_create() { env "$1" "$RUNTIME" --root "$STATE" create --bundle "$BUNDLE" 
 	args sleep 60
 	ct_create
 	ct_start
-	for call in clone3 close_range openat2 execveat; do
+	for call in clone3 close_range openat2 execveat prctl; do
 		run env THOLE_TEST_ENOSYS="$call" "$RUNTIME" --root "$STATE" exec "$ID" /bin/payload echo "via $call" </dev/null
 		status_is 0
 		has "via $call"
@@ -99,6 +99,7 @@ faulty_create() { env "$1" "$RUNTIME" --root "$STATE" create --bundle "$BUNDLE" 
 
 @test "kill -9 of the runtime at random moments" {
 	args sleep 60
+	mkdir -p "$STATE" # the first may be killed before it makes it, and then list fails
 	for i in $(seq 30); do
 		"$TOP/bin/thole" --root "$STATE" create --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1 &
 		p=$!

@@ -263,3 +263,17 @@ hook() { # KIND SCRIPT
 	[ "$(grep -c 'listeners 1' "$T/agent.log")" -eq 2 ]
 	as_nobody delete --force "$ID"
 }
+
+@test "a damaged state.json: told, and delete --force removes it" {
+	requires thole
+	mkdir -p "$STATE/$ID"
+	for text in '' '{' '{"id":5}' '[]'; do
+		mkdir -p "$STATE/$ID"
+		printf %s "$text" >"$STATE/$ID/state.json"
+		run rt state "$ID"
+		status_is 1
+		run rt delete --force "$ID"
+		status_is 0
+		[ ! -e "$STATE/$ID" ]
+	done
+}

@@ -26,7 +26,9 @@
 #define ARENA_GAP 0
 #endif
 
-#define ARENA_BLOCK (32u << 10)
+/* Blocks double from the first to the largest: most arenas are small, and calloc touches it all. */
+#define ARENA_FIRST ((size_t)4 << 10)
+#define ARENA_BLOCK ((size_t)32 << 10)
 #define ARENA_ALIGN ((size_t)16)
 
 struct arena_block {
@@ -60,7 +62,8 @@ void arena_done(struct arena *arena)
 static struct arena_block *block_new(struct arena *arena, size_t size)
 {
 	struct arena_block *block;
-	size_t room = MAX(size, ARENA_BLOCK - sizeof(*block));
+	size_t least = arena->head ? MIN(arena->head->size * 2, ARENA_BLOCK) : ARENA_FIRST;
+	size_t room = MAX(size, least - sizeof(*block));
 
 	block = calloc(1, sizeof(*block) + room);
 	if (!block)

@@ -16,7 +16,7 @@
 #include "common/fd.h"
 
 #define SOCK_FDS_MAX 253 /* the kernel's SCM_MAX_FD */
-#define SOCK_BACKLOG 128
+#define SOCK_BACKLOG 512
 
 union control {
 	struct cmsghdr align;

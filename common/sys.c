@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 /* One number on every architecture (424 and above), for headers older than the call. */
@@ -156,4 +157,9 @@ int sys_pivot_root(const char *new_root, const char *put_old)
 int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	return CALL(execveat, dirfd, path, argv, envp, flags);
+}
+
+int sys_set_mm_map(const void *map, size_t size)
+{
+	return CALL(prctl, PR_SET_MM, PR_SET_MM_MAP, map, size, 0);
 }

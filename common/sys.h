@@ -44,6 +44,8 @@ MUST_CHECK int sys_close_range(unsigned int first, unsigned int last, unsigned i
 MUST_CHECK int sys_pivot_root(const char *new_root, const char *put_old);
 MUST_CHECK int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
 			    int flags);
+/* prctl(PR_SET_MM_MAP) with the kernel's struct prctl_mm_map (3.18). */
+MUST_CHECK int sys_set_mm_map(const void *map, size_t size);
 
 #ifdef THOLE_TEST
 /* The hook itself: 0, -ENOSYS or -EPERM for the call of that name. */

@@ -318,24 +318,27 @@ int cgroup_write_limits(const struct plan_cgroup *plan, struct err *err)
 	return apply_writes(plan, none, err);
 }
 
-static int apply_device_program(const struct plan_cgroup *plan, const struct made *made,
-				struct err *err)
+int cgroup_create_devices(const struct plan_cgroup *plan, const struct cgroup_made *made,
+			  struct err *err)
 {
 	int i = plan_cgroup_dir_find(plan, ""), r;
 
 	if (!plan->device_program || i < 0)
 		return 0;
-	if (made[i].skipped)
-		r = made[i].skipped;
+	if (made->skipped)
+		r = made->skipped;
 	else
 		r = cgroup_bpf_attach(plan->dirs[i].path, plan->device_rules, plan->n_device_rules,
-				      made[i].existed, err);
+				      made->existed, err);
 	if (r >= 0)
 		return 0;
 	/* See device_errors_ok; ENOSYS and EINVAL: a kernel without such programs. */
-	if (plan->device_errors_ok && (is_permission(r) || r == -ENOSYS))
+	if (plan->device_errors_ok && (is_permission(r) || r == -ENOSYS)) {
+		if (err)
+			*err = (struct err){ 0 };
 		return 0;
-	if (made[i].skipped)
+	}
+	if (made->skipped)
 		return err_sysn(err, r, "linux.resources.devices: cgroup \"%s\" could not be made",
 				plan->dirs[i].path);
 	return err_wrap(err, "linux.resources.devices");
@@ -349,19 +352,24 @@ static int create_all(const struct plan_cgroup *plan, struct made *made, struct 
 		r = prepare_dir(plan, i, &made[i], err);
 	if (r >= 0)
 		r = apply_writes(plan, made, err);
-	if (r >= 0)
-		r = apply_device_program(plan, made, err);
 	return r;
 }
 
-int cgroup_create(const struct plan_cgroup *plan, struct err *err)
+int cgroup_create(const struct plan_cgroup *plan, struct cgroup_made *ret_made, struct err *err)
 {
 	struct made *made = calloc(plan->n_dirs + 1, sizeof(*made));
-	int r;
+	struct cgroup_made v2 = { 0 };
+	int dir = plan_cgroup_dir_find(plan, ""), r;
 
 	if (!made)
 		return err_set(err, ENOMEM, "out of memory");
 	r = create_all(plan, made, err);
+	if (dir >= 0)
+		v2 = (struct cgroup_made){ made[dir].existed, made[dir].skipped };
+	if (r >= 0 && ret_made)
+		*ret_made = v2;
+	else if (r >= 0)
+		r = cgroup_create_devices(plan, &v2, err);
 	for (size_t i = r < 0 ? plan->n_dirs : 0; i > 0; i--)
 		unmake_dir(&plan->dirs[i - 1], &made[i - 1]);
 	free(made);

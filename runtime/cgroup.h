@@ -28,10 +28,22 @@ struct cgroup {
 /* From the plan; strings stay the plan's. */
 void cgroup_from_plan(struct arena *arena, const struct plan_cgroup *plan, struct cgroup *ret);
 
+/* What the making of the v2 directory came to. */
+struct cgroup_made {
+	bool existed;
+	int skipped; /* -errno: it could not be made, which the plan tolerates */
+};
+
 /* Makes the directories (parents get what they need enabled), refuses a cgroup that has processes
  * (`container's cgroup is not empty: N process(es) found`) or is frozen, applies every limit and the
- * device rules before any process is there. On error nothing that was made is left. */
-MUST_CHECK int cgroup_create(const struct plan_cgroup *plan, struct err *err);
+ * device rules before any process is there. With ret_made the device program of v2 is left to
+ * cgroup_create_devices. On error nothing that was made is left. */
+MUST_CHECK int cgroup_create(const struct plan_cgroup *plan, struct cgroup_made *ret_made,
+			     struct err *err);
+/* Loading the program takes the kernel longer than all the rest; so it may be done while the first
+ * process, of which nothing is the container's yet, makes its mounts. */
+MUST_CHECK int cgroup_create_devices(const struct plan_cgroup *plan, const struct cgroup_made *made,
+				     struct err *err);
 
 /* Writes the plan's limits into a cgroup in use: directories and device rules are left alone. On
  * error what was there before is written back. */

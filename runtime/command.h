@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command table: one row a command, one row an option; parsing, help and (later) man pages and
- * completions come from it, so an option is written once. Grammar as runc's: --flag V, --flag=V,
- * -flag V, -f V; booleans --flag, --flag=true|false; repeated options collect.
+ * The command table: one row a command, one row an option; parsing and help come from it. Grammar
+ * as runc's: --flag V, --flag=V, -flag V, -f V; booleans --flag, --flag=true|false; repeated
+ * options collect.
  */
 #pragma once
 

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -235,6 +237,7 @@ static int check_start(enum state_status status, struct err *err)
 
 static int hand_over(struct state_dir *dir, struct state *state, int pidfd, struct err *err)
 {
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
 	CLEANUP_FD int report = -EBADF;
 	/* As it is: where that finds no room (a full /run), its successor would find none when it is
 	 * too late, and the container would run as "created". */
@@ -242,7 +245,11 @@ static int hand_over(struct state_dir *dir, struct state *state, int pidfd, stru
 
 	if (r < 0)
 		return r;
+	/* Init may die between the opening of its fifo and the byte: an error, and not our end. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	r = fifos_start(dir->fd, &report, err);
+	if (r < 0 && poll(&end, 1, 0) > 0)
+		return check_start(STATE_STOPPED, err);
 	if (r == -ENXIO || r == -ENOENT) {
 		/* A start before us was killed between its byte and its record of it: told now. */
 		state->started = true;

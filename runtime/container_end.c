@@ -178,6 +178,13 @@ int container_delete(struct arena *arena, const char *root, const char *id, bool
 			return r;
 		return err_set(err, ENOENT, "container does not exist");
 	}
+	if (r < 0 && force) { /* written atomically, so somebody else's doing */
+		log_warning(
+			"the state of container \"%s\" is damaged (%s): its directory is removed, "
+			"its processes and cgroup, if any, are not known",
+			id, err->msg);
+		return state_dir_remove(&dir, err);
+	}
 	if (r < 0)
 		return r;
 	status = state_status(&state, &pidfd);

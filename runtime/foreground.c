@@ -31,7 +31,7 @@ struct stream {
 	int from, to;
 	bool to_caller;
 	struct ev_source *read, *write; /* NULL: not watched */
-	char buf[STREAM_BYTES];
+	char *buf;                      /* STREAM_BYTES */
 	size_t n, done;
 	bool ended;
 };
@@ -157,7 +157,7 @@ static bool flush(struct stream *s)
 static void on_readable(void *user, UNUSED int fd, UNUSED uint32_t events)
 {
 	struct stream *s = user;
-	ssize_t n = read(s->from, s->buf, sizeof(s->buf));
+	ssize_t n = read(s->from, s->buf, STREAM_BYTES);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -188,7 +188,7 @@ static void on_writable(void *user, UNUSED int fd, UNUSED uint32_t events)
 static void pull_plain_file(struct stream *s)
 {
 	while (!s->ended) {
-		ssize_t n = read(s->from, s->buf, sizeof(s->buf));
+		ssize_t n = read(s->from, s->buf, STREAM_BYTES);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -255,7 +255,7 @@ static void drain(struct stream *s)
 		s->n = s->done = 0;
 		if (left <= 0)
 			return;
-		n = read(s->from, s->buf, sizeof(s->buf));
+		n = read(s->from, s->buf, STREAM_BYTES);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -298,6 +298,7 @@ int foreground_run(struct foreground *fg, struct spawned *child, struct foregrou
 		   struct err *err)
 {
 	struct front f = { .fg = fg, .child = child, .io = io };
+	char bufs[STREAM_N][STREAM_BYTES]; /* not cleared: most containers say little */
 	sigset_t set;
 	int r = ev_new(&f.ev, err);
 
@@ -310,6 +311,8 @@ int foreground_run(struct foreground *fg, struct spawned *child, struct foregrou
 	else
 		r = set_up_terminal(&f, err);
 	if (r >= 0) {
+		for (int i = 0; i < STREAM_N; i++)
+			f.streams[i].buf = bufs[i];
 		start_streams(&f);
 		reap(&f); /* it may have ended before we looked for SIGCHLD */
 		if (f.child->pid > 0)

@@ -26,7 +26,7 @@ static char *next_word(char **text)
 	return word;
 }
 
-bool host_in_user_ns(void)
+static bool probe_user_ns(void)
 {
 	char map[128], *rest = map;
 	uint64_t numbers[3] = { 0 };
@@ -42,19 +42,31 @@ bool host_in_user_ns(void)
 	return next_word(&rest) || numbers[0] != 0 || numbers[1] != 0 || numbers[2] != UINT32_MAX;
 }
 
+bool host_in_user_ns(void)
+{
+	static enum { UNASKED, INSIDE, OUTSIDE } known;
+
+	/* main asks, and host_probe again; the program changes no user namespace of its own. */
+	if (known == UNASKED)
+		known = probe_user_ns() ? INSIDE : OUTSIDE;
+	return known == INSIDE;
+}
+
+/* The kernel answers EINVAL for bits that it does not know: six questions cost less than opening
+ * /proc/sys/kernel/cap_last_cap. */
 static int probe_last_cap(void)
 {
-	char text[16];
-	int value;
+	int known = 0, unknown = 64;
 
-	if (io_read_small(AT_FDCWD, "/proc/sys/kernel/cap_last_cap", text, sizeof(text)) > 0 &&
-	    parse_int(text, &value) == 0 && value >= 0 && value < 64)
-		return value;
-	/* Without /proc: the kernel answers EINVAL for the first bit it does not know. */
-	for (value = 0; value < 63; value++)
-		if (prctl(PR_CAPBSET_READ, value + 1, 0, 0, 0) < 0)
-			break;
-	return value;
+	while (unknown - known > 1) {
+		int middle = (known + unknown) / 2;
+
+		if (prctl(PR_CAPBSET_READ, middle, 0, 0, 0) < 0)
+			unknown = middle;
+		else
+			known = middle;
+	}
+	return known;
 }
 
 static uint64_t probe_own_caps(void)

@@ -29,7 +29,7 @@ struct host {
 	gid_t egid;
 	bool in_user_ns;        /* /proc/self/uid_map is not the whole range */
 	bool apparmor, selinux; /* enabled on this kernel */
-	int last_cap;           /* /proc/sys/kernel/cap_last_cap */
+	int last_cap;           /* as /proc/sys/kernel/cap_last_cap */
 	uint64_t own_caps;      /* effective set of the caller */
 
 	enum host_cgroup_layout layout;

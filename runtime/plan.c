@@ -45,35 +45,6 @@ static int refuse_unsupported(const struct spec *spec, struct err *err)
 	return 0;
 }
 
-/* Calls init still makes once the filter is loaded; a notify action for one of them would wait for
- * an agent that is only told after the call. */
-static const char *const needed_calls[] = { "read", "write", "execve" };
-
-static int check_notify(const struct spec_seccomp *seccomp, struct err *err)
-{
-	if (!seccomp->given)
-		return 0;
-	if (str_eq(seccomp->default_action, "SCMP_ACT_NOTIFY"))
-		return err_set(
-			err, EINVAL,
-			"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default");
-	for (size_t i = 0; i < seccomp->n_rules; i++) {
-		const struct spec_seccomp_rule *rule = &seccomp->rules[i];
-
-		if (!str_eq(rule->action, "SCMP_ACT_NOTIFY"))
-			continue;
-		for (size_t j = 0; j < rule->names.n; j++)
-			for (size_t k = 0; k < ARRAY_COUNT(needed_calls); k++)
-				if (str_eq(rule->names.v[j], needed_calls[k]))
-					return err_set(
-						err, EINVAL,
-						"linux.seccomp.syscalls[%zu]: SCMP_ACT_NOTIFY "
-						"cannot be used for \"%s\"",
-						i, needed_calls[k]);
-	}
-	return 0;
-}
-
 static int parse_span(const char **at, unsigned long *ret)
 {
 	unsigned long v = 0;
@@ -202,7 +173,9 @@ static void add_hooks(struct arena *arena, const struct plan_input *in, struct p
 {
 	const struct spec_hook_list *hooks = in->spec->hooks;
 
-	plan->hooks_sync = hooks[HOOK_PRESTART].n || hooks[HOOK_CREATE_RUNTIME].n;
+	/* createContainer hooks are init's own, but what the parent does beside init comes first. */
+	plan->hooks_sync = hooks[HOOK_PRESTART].n || hooks[HOOK_CREATE_RUNTIME].n ||
+			   hooks[HOOK_CREATE_CONTAINER].n;
 	if (hooks[HOOK_CREATE_CONTAINER].n)
 		plan->creating_state = hook_state(arena, in, "creating");
 	if (hooks[HOOK_START_CONTAINER].n)
@@ -220,9 +193,6 @@ static int build_common(struct arena *arena, const struct plan_input *in,
 	plan->spec = in->spec;
 	plan->keep_fds = in->listen_fds + in->preserve_fds;
 	r = refuse_unsupported(in->spec, err);
-	if (r < 0)
-		return r;
-	r = check_notify(&in->spec->linux_.seccomp, err);
 	if (r < 0)
 		return r;
 	r = plan_ns_build(arena, in, &plan->ns, err);

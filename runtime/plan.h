@@ -66,7 +66,7 @@ struct plan {
 	const struct plan_cgroup *cgroup; /* NULL for exec */
 	const struct plan_process *process;
 
-	bool hooks_sync;       /* prestart or createRuntime hooks: HOOKS_REQ is sent */
+	bool hooks_sync;       /* hooks before pivot: HOOKS_REQ is sent */
 	unsigned int keep_fds; /* fds 3 .. 3+keep_fds-1 reach the process */
 	char **env;            /* the process's environment, NULL-terminated */
 	char *home; /* a slot of PLAN_HOME_MAX bytes that is env[n], or NULL: HOME given */

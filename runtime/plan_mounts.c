@@ -162,8 +162,8 @@ static int set_source(struct build *b, const struct spec_mount *in, struct plan_
 	return 0;
 }
 
-/* CVE-2019-16884, CVE-2019-19921: label and sysctl writes go through /proc, so that only procfs may
- * be there, whole. */
+/* CVE-2019-16884, CVE-2019-19921: label and sysctl writes go through /proc, so only a
+ * whole procfs may be there (of a bind that is judged when its source is opened). */
 static int check_proc(const struct plan_mount *m, struct err *err)
 {
 	if (str_eq(m->destination, "/proc")) {

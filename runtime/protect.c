@@ -18,6 +18,7 @@
 
 #include "common/fd.h"
 #include "common/sys.h"
+#include "runtime/protect_swap.h"
 
 #ifndef ST_RDONLY
 #define ST_RDONLY 1
@@ -114,6 +115,22 @@ static int copy_sealed(void)
 	return fd_take(&fd);
 }
 
+/* See protect_done. */
+static int unused_clone = -EBADF;
+
+void protect_done(void)
+{
+	unused_clone = fd_close(unused_clone);
+}
+
+/* Without an execve, where the kernel lets us; what it says afterwards counts, not what we did. */
+static bool swap_to(int clone)
+{
+	CLEANUP_FD int fd = fd_open(fd_path(clone).s, O_RDONLY | O_CLOEXEC, 0);
+
+	return fd >= 0 && protect_swap(fd) == 0 && is_protected();
+}
+
 int protect_binary(char *const argv[], struct err *err)
 {
 	CLEANUP_FD int fd = -EBADF;
@@ -132,6 +149,11 @@ int protect_binary(char *const argv[], struct err *err)
 	if (setenv(MARKER, "1", 1) < 0)
 		return err_sys(err, "environment");
 	fd = clone_read_only();
+	if (fd >= 0 && swap_to(fd)) {
+		unsetenv(MARKER);
+		unused_clone = fd_take(&fd);
+		return 0;
+	}
 	if (fd < 0)
 		fd = copy_sealed();
 	if (fd < 0)

@@ -40,6 +40,7 @@ struct stage {
 	struct state_dir dir; /* init only */
 	struct state state;   /* exec: as read */
 	struct cgroup cgroup; /* the container's, or exec's sub-cgroup */
+	struct cgroup_made cgroup_made;
 	bool tolerate_cgroup;
 	int tasks[STAGE_TASKS_MAX]; /* v1: the child places itself through these */
 	size_t n_tasks;

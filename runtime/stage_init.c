@@ -30,6 +30,7 @@
 #include "runtime/netdev.h"
 #include "runtime/procattr.h"
 #include "runtime/program.h"
+#include "runtime/protect.h"
 #include "runtime/stage.h"
 #include "runtime/tty.h"
 
@@ -64,6 +65,7 @@ static int step_session(void *ctx, struct err *err)
 
 	/* While we hold these, nobody sees our parent's end of file or its unlocking. */
 	s->sync_parent = fd_close(s->sync_parent);
+	protect_done(); /* ours must not be the last close */
 	s->dir.lock_fd = fd_close(s->dir.lock_fd);
 	s->dir.fd = fd_close(s->dir.fd);
 	s->prep.fifos.report_in = fd_close(s->prep.fifos.report_in);

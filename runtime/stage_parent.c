@@ -2,9 +2,10 @@
 /*
  * The runtime's side of making a container or an exec'd process.
  *
- * At this point we are: the runtime as it was called, in the host's namespaces. Until MAP_OK the
- * child does nothing; from then on it is believed only in typed messages. The container's own code
- * runs after READY_OK at the earliest (hooks are the configuration's, not the image's).
+ * At this point we are: the runtime as it was called, in the host's namespaces. Where
+ * there are maps to write or a cgroup to enter the child waits for MAP_OK; else both run side by
+ * side. It is believed only in typed messages. The container's own code runs after READY_OK at the
+ * earliest (hooks are the configuration's, not the image's).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #include "common/sys.h"
 #include "runtime/interrupt.h"
 #include "runtime/procattr.h"
+#include "runtime/protect.h"
 #include "runtime/stage_answers.h"
 #include "spec/spec_docs.h"
 
@@ -147,18 +149,13 @@ static void undo_state(void *ctx)
 static int step_files(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
-	const struct stage_request *req = s->request;
 	int r;
 
 	if (s->plan->kind != PLAN_CREATE)
 		r = fifos_make_pipe(&s->prep.fifos, err);
 	else
 		r = fifos_make(s->dir.fd, &s->prep.fifos, err);
-	if (r < 0 || is_exec(s))
-		return r;
-	/* Later changes of the bundle must not reach this container (OCI, "Bundle"). */
-	r = io_replace_file(s->dir.fd, "config.json", req->config_text, req->config_len, 0600);
-	return r < 0 ? err_sysn(err, r, "write \"%s/config.json\"", s->dir.path) : 0;
+	return r;
 }
 
 static int step_cgroup(void *ctx, struct err *err)
@@ -168,7 +165,7 @@ static int step_cgroup(void *ctx, struct err *err)
 	s->tolerate_cgroup = s->plan->cgroup->tolerate_errors;
 	if (s->cgroup.n == 0)
 		return 0;
-	int r = cgroup_create(s->plan->cgroup, err);
+	int r = cgroup_create(s->plan->cgroup, &s->cgroup_made, err);
 
 	return r < 0 ? r : cgroup_delegate(s->plan->cgroup, err);
 }
@@ -403,6 +400,17 @@ static int step_join(void *ctx, struct err *err)
 
 /* ---- while init sets itself up ---- */
 
+/* Later changes of the bundle must not reach this container (OCI, "Bundle"). Who finds the pid in the
+ * state also finds this. */
+static int step_config(void *ctx, struct err *err)
+{
+	struct stage *s = ctx;
+	const struct stage_request *req = s->request;
+	int r = io_replace_file(s->dir.fd, "config.json", req->config_text, req->config_len, 0600);
+
+	return r < 0 ? err_sysn(err, r, "write \"%s/config.json\"", s->dir.path) : 0;
+}
+
 static int step_record(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
@@ -422,6 +430,19 @@ static int step_place(void *ctx, struct err *err)
 	if (s->prep.helper)
 		return 0;
 	return place(s, &s->init, err);
+}
+
+static int step_devices(void *ctx, struct err *err)
+{
+	struct stage *s = ctx;
+
+	return s->cgroup.n ? cgroup_create_devices(s->plan->cgroup, &s->cgroup_made, err) : 0;
+}
+
+static int step_tidy(void *ctx UNUSED, struct err *err UNUSED)
+{
+	protect_done();
+	return 0;
 }
 
 static int step_complete(void *ctx, struct err *err)
@@ -452,11 +473,16 @@ static const struct step parent_steps[] = {
 	{ "prep", step_prep, undo_prep, WHEN_ALWAYS },
 	{ "spawn", step_spawn, undo_spawn, WHEN_ALWAYS },
 	{ "join", step_join, NULL, WHEN_ALWAYS },
+	/* What init does not wait for is done from here on, while that makes its mounts. */
+	{ "config", step_config, NULL, WHEN_INIT },
 	/* As early as can be: who finds the state after a crash also finds init. */
 	{ "record", step_record, NULL, WHEN_INIT },
 	/* Before MAP_OK: init does nothing of its own outside its cgroup. */
 	{ "place", step_place, NULL, WHEN_ALWAYS },
+	/* Before every hook, and before any code of the container's. */
+	{ "devices", step_devices, NULL, WHEN_INIT },
 	{ "maps", stage_answer_maps, NULL, WHEN_ALWAYS },
+	{ "tidy", step_tidy, NULL, WHEN_ALWAYS },
 	{ "hooks", stage_answer_hooks, NULL, WHEN_INIT },
 	{ "console", stage_answer_console, NULL, WHEN_ALWAYS },
 	{ "listener", stage_answer_listener, NULL, WHEN_ALWAYS },

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The state directory <root>/<id> (0711): state.json (replaced atomically), config.json (the bytes
- * create was given), resources.json (after an update), exec.fifo, report.fifo. The lock is an flock of the directory itself. Says what
- * is true by pidfd and start time, never by a bare pid. After a crash of the creator at any point
- * the status is "creating" while init lives, then "stopped"; a directory without state.json is what
- * is left of a crash before the clone; `delete --force` removes either.
+ * create was given), resources.json (after an update), exec.fifo, report.fifo. The lock is an flock
+ * of the directory itself. Says what is true by pidfd and start time, never by a bare pid. After a
+ * crash of the creator at any point the status is "creating" while init lives, then "stopped"; a
+ * directory without state.json is what is left of a crash before the clone; `delete --force`
+ * removes either.
  */
 #pragma once
 

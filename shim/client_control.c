@@ -170,7 +170,7 @@ static int force_exit(struct client *c, struct err *err)
 	struct client_view view;
 	int r;
 
-	r = client_view(c, CLIENT_CALL_MS, &view, err);
+	r = client_view(c, CLIENT_VIEW_MS, &view, err);
 	if (r < 0)
 		return r;
 	if (str_eq(view.status, "stopped") || str_eq(view.status, "created"))

@@ -313,7 +313,7 @@ int client_cmd_attach(struct client *c, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = client_open(c, argv[1], err);
 	if (r == 0)
-		r = client_view(c, CLIENT_CALL_MS, &view, err);
+		r = client_view(c, CLIENT_VIEW_MS, &view, err);
 	if (r < 0)
 		return r;
 	if (str_eq(view.status, "stopped"))

@@ -129,7 +129,7 @@ int client_cmd_state(struct client *c, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = client_open(c, argv[1], err);
 	if (r == 0)
-		r = client_view(c, CLIENT_CALL_MS, &view, err);
+		r = client_view(c, CLIENT_VIEW_MS, &view, err);
 	if (r < 0)
 		return r;
 	r = client_record(c, &record, &json, err);

@@ -416,6 +416,20 @@ static void report_close(struct shim *s)
 	s->report_fd = fd_close(s->report_fd);
 }
 
+/* The set-up needed more than the idling afterwards does: its deep stack and its heap. */
+static void give_back_memory(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+
+	/* Below this frame, and a page apart from it: nothing lives there. */
+	if (madvise((void *)(here - SET_UP_STACK), SET_UP_STACK - page, MADV_DONTNEED) < 0)
+		log_debug("the stack of the set-up stays");
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 static void report_ready(void *user, int fd, uint32_t events UNUSED)
 {
 	struct shim *s = user;
@@ -426,8 +440,10 @@ static void report_ready(void *user, int fd, uint32_t events UNUSED)
 	if (n == -EAGAIN)
 		return;
 	report_close(s);
-	if (n == 1 && ack == START_ACK && s->reported)
+	if (n == 1 && ack == START_ACK && s->reported) {
+		give_back_memory(); /* here little is on the stack */
 		return;
+	}
 	fail(s, "the launcher died before the container was reported");
 	task_front_gone(s->task);
 }
@@ -463,20 +479,6 @@ static int write_pid_file(struct shim *s)
 	return io_replace_file(AT_FDCWD, s->o->pid_file, text, (size_t)n, 0644);
 }
 
-/* The set-up needed more than the idling afterwards does: its deep stack and its heap. */
-static void give_back_memory(void)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
-
-	/* Below this frame, and a page apart from it: nothing lives there. */
-	if (madvise((void *)(here - SET_UP_STACK), SET_UP_STACK - page, MADV_DONTNEED) < 0)
-		log_debug("the stack of the set-up stays");
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
-}
-
 static void started(void *user, struct task_proc *p, int code, const char *text)
 {
 	struct shim *s = user;
@@ -503,7 +505,6 @@ static void started(void *user, struct task_proc *p, int code, const char *text)
 		return;
 	}
 	report_running(s);
-	give_back_memory();
 }
 
 static void created(void *user, struct task_proc *p, int code, const char *text)

@@ -222,7 +222,8 @@ static void limit(struct event_queue *q)
 int event_queue_push(struct event_queue *q, const char *ns, const struct event *event,
 		     const struct front_event_create *create)
 {
-	size_t id = strlen(event->id) + 1, exec_id = event->exec_id ? strlen(event->exec_id) + 1 : 0;
+	size_t id = strlen(event->id) + 1,
+	       exec_id = event->exec_id ? strlen(event->exec_id) + 1 : 0;
 	struct event_entry *e = calloc(1, sizeof(*e) + id + exec_id);
 	int r;
 

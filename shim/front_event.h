@@ -36,7 +36,7 @@ struct event_entry {
 struct event_queue { /* zeroed: ready */
 	struct event_entry *first, *last;
 	size_t n;
-	uint64_t dropped; /* sessions */
+	uint64_t dropped;    /* sessions */
 	bool head_in_flight; /* the first one may not be dropped */
 };
 

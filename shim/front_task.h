@@ -37,7 +37,7 @@ struct front_options_runc { /* strings live in the arena; NULL or "": not given 
 	uint32_t io_uid, io_gid;
 };
 
-struct front_boot { /* what came on stdin */
+struct front_boot {      /* what came on stdin */
 	bool structured; /* BootstrapParams: the answer is a BootstrapResult */
 	const char *socket_dir, *ttrpc_address;
 	const char *options_type;

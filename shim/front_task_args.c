@@ -38,15 +38,23 @@ static enum front_action action_of(const char *word)
 
 int front_args_parse(int argc, char **argv, struct front_args *ret, struct err *err)
 {
-	struct front_args a = { .ns = "", .address = "", .publish_binary = "", .id = "",
-				.bundle = "", .socket = "", .action = FRONT_NO_ACTION };
+	struct front_args a = { .ns = "",
+				.address = "",
+				.publish_binary = "",
+				.id = "",
+				.bundle = "",
+				.socket = "",
+				.action = FRONT_NO_ACTION };
 	const char *debug_socket = "";
 	const struct {
 		const char *name, **value;
 	} flags[] = {
-		{ "namespace", &a.ns }, { "address", &a.address },
-		{ "id", &a.id },        { "publish-binary", &a.publish_binary },
-		{ "bundle", &a.bundle }, { "socket", &a.socket },
+		{ "namespace", &a.ns },
+		{ "address", &a.address },
+		{ "id", &a.id },
+		{ "publish-binary", &a.publish_binary },
+		{ "bundle", &a.bundle },
+		{ "socket", &a.socket },
 		{ "debug-socket", &debug_socket },
 	};
 	int i;
@@ -125,8 +133,8 @@ static void keep_params(const Thole__Options__BootstrapParams *m, struct arena *
 	}
 }
 
-int front_boot_parse(const void *data, size_t n, const struct front_args *args,
-		     struct arena *arena, struct front_boot *ret, struct err *err)
+int front_boot_parse(const void *data, size_t n, const struct front_args *args, struct arena *arena,
+		     struct front_boot *ret, struct err *err)
 {
 	Thole__Options__BootstrapParams *params;
 	Google__Protobuf__Any *any;
@@ -137,8 +145,7 @@ int front_boot_parse(const void *data, size_t n, const struct front_args *args,
 	params = (Thole__Options__BootstrapParams *)ttrpc_unpack(
 		&thole__options__bootstrap_params__descriptor, data, n);
 	/* An Any also decodes as BootstrapParams, its type as the id. */
-	if (params && str_eq(params->instance_id, args->id) &&
-	    str_eq(params->namespace_, args->ns))
+	if (params && str_eq(params->instance_id, args->id) && str_eq(params->namespace_, args->ns))
 		keep_params(params, arena, ret);
 	if (params)
 		protobuf_c_message_free_unpacked(&params->base, NULL);
@@ -146,8 +153,9 @@ int front_boot_parse(const void *data, size_t n, const struct front_args *args,
 		return 0;
 	any = (Google__Protobuf__Any *)ttrpc_unpack(&google__protobuf__any__descriptor, data, n);
 	if (!any)
-		return err_set(err, EINVAL, "standard input is neither runtime options nor "
-					    "bootstrap parameters");
+		return err_set(err, EINVAL,
+			       "standard input is neither runtime options nor "
+			       "bootstrap parameters");
 	keep_any(any, arena, ret);
 	protobuf_c_message_free_unpacked(&any->base, NULL);
 	return 0;

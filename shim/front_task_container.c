@@ -152,8 +152,8 @@ static int choose_runtime(struct front_container *c, const struct front_create *
 	size_t n = 0;
 	int r;
 
-	r = front_options_parse(q->options_type, q->options, q->options_len, &c->arena,
-				&c->options, err);
+	r = front_options_parse(q->options_type, q->options, q->options_len, &c->arena, &c->options,
+				err);
 	if (r < 0)
 		return r;
 	front_spec_read(c->bundle, &c->arena, &spec);
@@ -324,8 +324,7 @@ static void prepared(void *user, int result)
 	task_request(task_init(c->task), &q);
 }
 
-void front_container_create(struct front *f, struct server_call *call,
-			    const struct front_create *q)
+void front_container_create(struct front *f, struct server_call *call, const struct front_create *q)
 {
 	struct front_container *c;
 	struct err err = { 0 };

@@ -235,8 +235,9 @@ static char *read_features(const char *runtime, struct arena *arena, size_t *ret
 	rd = p[0];
 	wr = p[1];
 	struct proc_fd_map map[] = { { -1, 0 }, { wr, 1 }, { -1, 2 } };
-	struct proc_spawn ps = { .path = runtime, .argv = argv, .cwd_fd = -1, .fds = map,
-				 .n_fds = ARRAY_COUNT(map) };
+	struct proc_spawn ps = {
+		.path = runtime, .argv = argv, .cwd_fd = -1, .fds = map, .n_fds = ARRAY_COUNT(map)
+	};
 	struct err err = { 0 };
 
 	pid = proc_spawn(&ps, NULL, &err);

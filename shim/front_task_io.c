@@ -42,8 +42,8 @@ static size_t sink_put(void *user, enum log_stream stream, const char *data, siz
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0 && errno == EAGAIN) {
-			if (!o->source && ev_add(io->front->ev, o->fd, EPOLLOUT, out_ready, o,
-						 &o->source) < 0)
+			if (!o->source &&
+			    ev_add(io->front->ev, o->fd, EPOLLOUT, out_ready, o, &o->source) < 0)
 				break; /* cannot wait for it: lost */
 			return done;
 		}

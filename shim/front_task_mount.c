@@ -32,18 +32,30 @@ static const struct {
 	const char *name;
 	unsigned long set, clear;
 } flags[] = {
-	{ "async", 0, MS_SYNCHRONOUS }, { "atime", 0, MS_NOATIME },
-	{ "bind", MS_BIND, 0 },         { "defaults", 0, 0 },
-	{ "dev", 0, MS_NODEV },         { "diratime", 0, MS_NODIRATIME },
-	{ "dirsync", MS_DIRSYNC, 0 },   { "exec", 0, MS_NOEXEC },
-	{ "mand", MS_MANDLOCK, 0 },     { "noatime", MS_NOATIME, 0 },
-	{ "nodev", MS_NODEV, 0 },       { "nodiratime", MS_NODIRATIME, 0 },
-	{ "noexec", MS_NOEXEC, 0 },     { "nomand", 0, MS_MANDLOCK },
-	{ "norelatime", 0, MS_RELATIME }, { "nostrictatime", 0, MS_STRICTATIME },
-	{ "nosuid", MS_NOSUID, 0 },     { "rbind", MS_BIND | MS_REC, 0 },
-	{ "relatime", MS_RELATIME, 0 }, { "remount", MS_REMOUNT, 0 },
-	{ "ro", MS_RDONLY, 0 },         { "rw", 0, MS_RDONLY },
-	{ "strictatime", MS_STRICTATIME, 0 }, { "suid", 0, MS_NOSUID },
+	{ "async", 0, MS_SYNCHRONOUS },
+	{ "atime", 0, MS_NOATIME },
+	{ "bind", MS_BIND, 0 },
+	{ "defaults", 0, 0 },
+	{ "dev", 0, MS_NODEV },
+	{ "diratime", 0, MS_NODIRATIME },
+	{ "dirsync", MS_DIRSYNC, 0 },
+	{ "exec", 0, MS_NOEXEC },
+	{ "mand", MS_MANDLOCK, 0 },
+	{ "noatime", MS_NOATIME, 0 },
+	{ "nodev", MS_NODEV, 0 },
+	{ "nodiratime", MS_NODIRATIME, 0 },
+	{ "noexec", MS_NOEXEC, 0 },
+	{ "nomand", 0, MS_MANDLOCK },
+	{ "norelatime", 0, MS_RELATIME },
+	{ "nostrictatime", 0, MS_STRICTATIME },
+	{ "nosuid", MS_NOSUID, 0 },
+	{ "rbind", MS_BIND | MS_REC, 0 },
+	{ "relatime", MS_RELATIME, 0 },
+	{ "remount", MS_REMOUNT, 0 },
+	{ "ro", MS_RDONLY, 0 },
+	{ "rw", 0, MS_RDONLY },
+	{ "strictatime", MS_STRICTATIME, 0 },
+	{ "suid", 0, MS_NOSUID },
 	{ "sync", MS_SYNCHRONOUS, 0 },
 };
 
@@ -284,8 +296,7 @@ static int mount_one(int root, const struct front_mount *m, struct err *err)
 		     : 0;
 }
 
-int front_mount_all(const char *bundle, const struct front_mount *mounts, size_t n,
-		    struct err *err)
+int front_mount_all(const char *bundle, const struct front_mount *mounts, size_t n, struct err *err)
 {
 	char path[PATH_MAX];
 

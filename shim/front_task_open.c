@@ -187,8 +187,9 @@ static int await_ready(int fd, bool v2, struct err *err)
 		return err_set(err, ETIMEDOUT, "logging binary did not call ready in time");
 	if (read(fd, &byte, 1) == 1 || !v2)
 		return 0;
-	return err_set(err, EPIPE, "logging binary did not call ready (it may have crashed or "
-				   "exited prematurely)");
+	return err_set(err, EPIPE,
+		       "logging binary did not call ready (it may have crashed or "
+		       "exited prematurely)");
 }
 
 static int spawn_logger(struct front_io *io, const struct front_io_config *c, char *text,
@@ -196,7 +197,7 @@ static int spawn_logger(struct front_io *io, const struct front_io_config *c, ch
 {
 	CLEANUP_FREE char *id = NULL, *ns = NULL;
 	char *argv[LOGGER_ARGS_MAX + 1], *envp[3] = { NULL };
-	struct proc_fd_map map[] = { { -1, 0 },         { -1, 1 },        { -1, 2 },
+	struct proc_fd_map map[] = { { -1, 0 },        { -1, 1 },        { -1, 2 },
 				     { p->out[0], 3 }, { p->err[0], 4 }, { p->ready[1], 5 } };
 	struct proc_spawn ps = {
 		.argv = argv,

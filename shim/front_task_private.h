@@ -15,7 +15,7 @@
 struct front_publisher;
 struct front_container;
 
-struct front { /* the daemon */
+struct front {                  /* the daemon */
 	struct service service; /* first: the user of the service's methods */
 	const char *ns, *socket;
 	const char *ttrpc_address; /* "" or NULL: events go nowhere */
@@ -51,7 +51,7 @@ struct front_container {
 	struct runtime runtime;
 	struct task *task;
 	struct service_task served;
-	struct front_io *io;     /* opened, not yet the init's */
+	struct front_io *io;      /* opened, not yet the init's */
 	struct server_call *call; /* Create or Delete, answered when all is done */
 	int code;                 /* Create: why it failed */
 	char *text;
@@ -113,7 +113,7 @@ MUST_CHECK int front_unmount_all(const char *bundle, struct err *err);
 MUST_CHECK int front_publisher_new(struct front *front, struct front_publisher **ret);
 void front_publisher_free(struct front_publisher *p);
 void front_publisher_event(void *user, const struct event *event); /* event_fn; the front */
-void front_publisher_kick(struct front_publisher *p); /* the daemon seems to be back */
+void front_publisher_kick(struct front_publisher *p);              /* the daemon seems to be back */
 /* Calls fn once nothing waits any more, or after ms. */
 void front_publisher_when_idle(struct front_publisher *p, unsigned int ms, void (*fn)(void *user),
 			       void *user);

@@ -149,7 +149,8 @@ static void receive(struct front_publisher *p)
 	for (ssize_t at = 0; at < n && p->fd >= 0;) {
 		struct ttrpc_frame frame;
 		bool ready = false;
-		ssize_t used = ttrpc_decode(&p->decoder, buf + at, (size_t)(n - at), &frame, &ready);
+		ssize_t used =
+			ttrpc_decode(&p->decoder, buf + at, (size_t)(n - at), &frame, &ready);
 
 		if (used < 0) {
 			later(p);

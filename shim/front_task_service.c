@@ -42,9 +42,9 @@ static void do_create(void *user, struct server_call *call, const uint8_t *paylo
 	for (; q.n_mounts < m->n_rootfs && q.n_mounts < MOUNTS_MAX; q.n_mounts++) {
 		const Containerd__Task__V2__Mount *from = m->rootfs[q.n_mounts];
 
-		mounts[q.n_mounts] = (struct front_mount){ from->type, from->source, from->target,
-							   (const char **)from->options,
-							   from->n_options };
+		mounts[q.n_mounts] =
+			(struct front_mount){ from->type, from->source, from->target,
+					      (const char **)from->options, from->n_options };
 	}
 	if (m->options) {
 		q.options_type = m->options->type_url;
@@ -389,11 +389,9 @@ static void do_shutdown(void *user, struct server_call *call, const uint8_t *pay
 const struct server_service *front_services(size_t *ret_n)
 {
 	static const struct server_method own[] = {
-		{ "Create", do_create },   { "Start", do_start },
-		{ "Delete", do_delete },   { "CloseIO", do_close_io },
-		{ "Stats", do_stats },     { "Pids", do_pids },
-		{ "Connect", do_connect },
-		{ "Shutdown", do_shutdown },
+		{ "Create", do_create },    { "Start", do_start },       { "Delete", do_delete },
+		{ "CloseIO", do_close_io }, { "Stats", do_stats },       { "Pids", do_pids },
+		{ "Connect", do_connect },  { "Shutdown", do_shutdown },
 	};
 	static struct server_method methods[METHODS_MAX];
 	static struct server_service services[3];

@@ -38,8 +38,8 @@ static bool is_alive(const struct sockaddr_un *addr)
 	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	/* EAGAIN: a full backlog is somebody's. */
-	return fd >= 0 && (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 ||
-			   errno == EAGAIN);
+	return fd >= 0 &&
+	       (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN);
 }
 
 /* The listening socket; -EEXIST: a shim lives there. */

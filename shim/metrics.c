@@ -31,7 +31,8 @@ uint64_t metrics_value(const struct metrics_file *file, const char *key)
 	char number[24];
 	uint64_t v;
 
-	for (const char *line = file->text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+	for (const char *line = file->text; *line;
+	     line += strcspn(line, "\n"), line += *line == '\n') {
 		if (strncmp(line, key, n) != 0 || line[n] != ' ')
 			continue;
 		snprintf(number, sizeof(number), "%.*s", (int)MIN(strcspn(line + n + 1, "\n"), 23u),

@@ -11,8 +11,8 @@
 #define NS_PER_S 1000000000ull
 
 const char *const metrics_controllers[METRICS_V1_N] = {
-	[METRICS_CPU] = "cpu",         [METRICS_CPUACCT] = "cpuacct", [METRICS_MEMORY] = "memory",
-	[METRICS_PIDS] = "pids",       [METRICS_BLKIO] = "blkio",     [METRICS_HUGETLB] = "hugetlb",
+	[METRICS_CPU] = "cpu",   [METRICS_CPUACCT] = "cpuacct", [METRICS_MEMORY] = "memory",
+	[METRICS_PIDS] = "pids", [METRICS_BLKIO] = "blkio",     [METRICS_HUGETLB] = "hugetlb",
 	[METRICS_RDMA] = "rdma",
 };
 

@@ -3,6 +3,7 @@
 #include "shim/server.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -18,6 +19,8 @@
 #define OUT_MAX (TTRPC_MESSAGE_MAX * 2) /* waiting at all; above: disconnect */
 #define IN_BIG (64u << 10)              /* half a message; from here on it counts */
 #define IN_MAX (16u << 20)              /* half messages of all clients */
+#define ACCEPTS_MAX 16                  /* in one wake-up */
+#define TRIM_FRAMES 64                  /* after so many the heap is looked at */
 #define ACCEPT_AGAIN_MS 100             /* no descriptor to be had */
 #define ENVELOPE 64                     /* more than a reply adds to its payload and text */
 
@@ -52,7 +55,7 @@ struct server {
 	int fd;
 	struct ev_source *source;
 	const struct server_service *services;
-	size_t n_services, n_conns;
+	size_t n_services, n_conns, n_frames;
 	void *user;
 	struct conn *conns;
 	void (*idle)(void *user);
@@ -70,26 +73,40 @@ static void call_gone(struct server_call *call)
 		call->watch->on_gone(call->user);
 }
 
+/* Many requests leave holes in the heap; one long-lived client and its own do not count. */
+static void trim(struct server *s)
+{
+	if (s->n_conns > 2 || s->n_frames < TRIM_FRAMES)
+		return;
+	s->n_frames = 0;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 static void conn_free(struct conn *c)
 {
+	struct server *s = c->server;
+
 	while (c->calls) {
 		struct server_call *call = c->calls;
 
 		c->calls = call->next;
 		call_gone(call); /* may end, and so free, the call */
 	}
-	for (struct conn **p = &c->server->conns; *p; p = &(*p)->next) {
+	for (struct conn **p = &s->conns; *p; p = &(*p)->next) {
 		if (*p == c) {
 			*p = c->next;
 			break;
 		}
 	}
-	c->server->n_conns--;
+	s->n_conns--;
 	ev_remove(c->source);
 	fd_close(c->fd);
 	ttrpc_decoder_done(&c->decoder);
 	str_done(&c->out);
 	free(c);
+	trim(s);
 }
 
 /* The client will send no more, and has got all it asked for. */
@@ -416,6 +433,7 @@ static void handle(struct conn *c, const struct ttrpc_frame *frame)
 {
 	char text[128];
 
+	c->server->n_frames++;
 	if (frame->oversized) {
 		snprintf(text, sizeof(text), "message length %u exceed maximum message size of %u",
 			 frame->length, TTRPC_MESSAGE_MAX);
@@ -573,16 +591,10 @@ static void accept_failed(struct server *s, int code)
 		ev_remove(TAKE_PTR(s->source));
 }
 
-static void accept_ready(void *user, int fd, uint32_t events UNUSED)
+static void conn_new(struct server *s, int conn)
 {
-	struct server *s = user;
 	struct conn *c;
-	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (conn < 0) {
-		accept_failed(s, errno);
-		return;
-	}
 	if (s->n_conns >= CONNS_MAX)
 		(void)drop_silent(s);
 	c = s->n_conns < CONNS_MAX ? calloc(1, sizeof(*c)) : NULL;
@@ -603,6 +615,21 @@ static void accept_ready(void *user, int fd, uint32_t events UNUSED)
 	c->next = s->conns;
 	s->conns = c;
 	s->n_conns++;
+}
+
+static void accept_ready(void *user, int fd, uint32_t events UNUSED)
+{
+	struct server *s = user;
+
+	for (int i = 0; i < ACCEPTS_MAX; i++) {
+		int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (conn < 0) {
+			accept_failed(s, errno);
+			return;
+		}
+		conn_new(s, conn);
+	}
 }
 
 int server_new(struct ev *ev, int listen_fd_consume, const struct server_service *services,

@@ -33,7 +33,9 @@ struct service {
 extern const struct server_service service_list[];
 extern const size_t service_list_n;
 
-extern const struct server_method service_task_methods[], service_shim_methods[];
+#define SERVICE_TASK_METHODS 15
+extern const struct server_method service_task_methods[SERVICE_TASK_METHODS];
+extern const struct server_method service_shim_methods[];
 extern const size_t service_task_methods_n, service_shim_methods_n;
 
 /* event_fn; user is the struct service: answers those that wait for an exit. */

@@ -148,8 +148,8 @@ const struct server_method service_shim_methods[] = {
 const size_t service_shim_methods_n = ARRAY_COUNT(service_shim_methods);
 
 const struct server_service service_list[] = {
-	{ "containerd.task.v2.Task", service_task_methods, 15 },
-	{ "containerd.task.v3.Task", service_task_methods, 15 },
+	{ "containerd.task.v2.Task", service_task_methods, SERVICE_TASK_METHODS },
+	{ "containerd.task.v3.Task", service_task_methods, SERVICE_TASK_METHODS },
 	{ "thole.shim.v1.Shim", service_shim_methods, ARRAY_COUNT(service_shim_methods) },
 };
 const size_t service_list_n = ARRAY_COUNT(service_list);

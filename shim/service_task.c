@@ -392,8 +392,8 @@ static void do_update(void *user, struct server_call *call, const uint8_t *paylo
 	p = service_find(s, call, m->id, NULL);
 	/* One name: updates are one after another, each reads its file before it ends. */
 	if (p && m->resources)
-		r = io_replace_file(service_task_of(s, p)->dirfd, "update.json", m->resources->value.data,
-				    m->resources->value.len, 0600);
+		r = io_replace_file(service_task_of(s, p)->dirfd, "update.json",
+				    m->resources->value.data, m->resources->value.len, 0600);
 	containerd__task__v2__update_task_request__free_unpacked(m, NULL);
 	if (!p)
 		return;
@@ -608,7 +608,7 @@ static void do_shutdown(void *user UNUSED, struct server_call *call, const uint8
 	server_reply(call, NULL, 0);
 }
 
-const struct server_method service_task_methods[] = {
+const struct server_method service_task_methods[SERVICE_TASK_METHODS] = {
 	{ "State", do_state },      { "Create", do_create },    { "Start", do_start },
 	{ "Delete", do_delete },    { "Pids", do_pids },        { "Pause", do_pause },
 	{ "Resume", do_resume },    { "Kill", do_kill },        { "Exec", do_exec },

@@ -66,7 +66,8 @@ struct task_proc {
 	/* Set by a front end, with `in`, `out` and `err`, before create or exec's start: taken over
 	 * by stdio, else (stdio NULL at the end) freed with the process. */
 	struct stdio_sink sink;
-	char *uri[3]; /* what its creator asked for as standard streams, for the front end; NULL: nothing */
+	char *uri
+		[3]; /* what its creator asked for as standard streams, for the front end; NULL: nothing */
 
 	unsigned int number; /* names its files in the registry directory */
 	enum sup_state before_delete;

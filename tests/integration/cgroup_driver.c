@@ -88,7 +88,7 @@ static int box_create(struct box *b)
 	if (r < 0)
 		return r;
 	cgroup_from_plan(&arena, b->plan, &b->cg);
-	r = cgroup_create(b->plan, &b->err);
+	r = cgroup_create(b->plan, NULL, &b->err);
 	b->live = r >= 0;
 	return r;
 }
@@ -781,7 +781,7 @@ static void test_rootless(void)
 	struct err err;
 
 	check(plan_cgroup_build(&arena, &spec, &host, &request, &plan, &err) >= 0, "plan");
-	check(cgroup_create(plan, &err) >= 0, "nothing asked for, nothing made");
+	check(cgroup_create(plan, NULL, &err) >= 0, "nothing asked for, nothing made");
 	check(access(plan->dirs[0].path, F_OK) < 0, "%s is not there", plan->dirs[0].path);
 	cgroup_from_plan(&arena, plan, &cg);
 	check(cgroup_add(&cg, getpid(), false, true, &err) >= 0, "nowhere to go");
@@ -790,7 +790,7 @@ static void test_rootless(void)
 	spec.linux_.resources.has_memory_limit = true;
 	spec.linux_.resources.memory_limit = 1 << 30;
 	if (plan_cgroup_build(&arena, &spec, &host, &request, &plan, &err) >= 0) {
-		check(cgroup_create(plan, &err) < 0 &&
+		check(cgroup_create(plan, NULL, &err) < 0 &&
 			      strstr(err.msg, "linux.resources.memory.limit: cannot be set"),
 		      "a limit is not ignored: %s", err.msg);
 	} else {
@@ -800,7 +800,7 @@ static void test_rootless(void)
 	spec.linux_.resources.has_memory_limit = false;
 	spec.linux_.cgroups_path = "/thole-test-rootless";
 	check(plan_cgroup_build(&arena, &spec, &host, &request, &plan, &err) >= 0 &&
-		      cgroup_create(plan, &err) < 0,
+		      cgroup_create(plan, NULL, &err) < 0,
 	      "a path is not ignored: %s", err.msg);
 }
 
@@ -815,7 +815,7 @@ static void test_delegated(void)
 	check(plan_cgroup_build(&arena, &b.spec, &host, &request, &b.plan, &b.err) >= 0, "plan %s",
 	      b.err.msg);
 	cgroup_from_plan(&arena, b.plan, &b.cg);
-	check(cgroup_create(b.plan, &b.err) >= 0, "create %s %s", b.cg.v[0].path, b.err.msg);
+	check(cgroup_create(b.plan, NULL, &b.err) >= 0, "create %s %s", b.cg.v[0].path, b.err.msg);
 	check(str_eq(box_file(&b, "", "cgroup.max.depth"), "3"), "a limit is set");
 	check(box_run(&b, do_nothing) == 0, "a process runs in it %s", b.err.msg);
 	check(cgroup_destroy(&b.cg, 1000, &b.err) >= 0, "destroy %s", b.err.msg);
@@ -823,7 +823,7 @@ static void test_delegated(void)
 	host.in_user_ns = false;
 	request.rootless_cgroup = false;
 	check(plan_cgroup_build(&arena, &b.spec, &host, &request, &b.plan, &b.err) >= 0 &&
-		      cgroup_create(b.plan, &b.err) == -EPERM &&
+		      cgroup_create(b.plan, NULL, &b.err) == -EPERM &&
 		      strstr(b.err.msg, "linux.resources.devices: load the device program"),
 	      "as root the device rules must be there: %s", b.err.msg);
 	check(access(b.cg.v[0].path, F_OK) < 0, "and nothing is left without them");

@@ -49,7 +49,6 @@ t_run() {
 	is "$(run --rm bb sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)" err
 	status 7 run --rm bb sh -c 'exit 7'
 	is "$(echo typed | run --rm -i bb cat)" typed
-	status 137 run --rm bb sh -c 'kill -9 $$'
 	is "$(pod ps -aq)" ""
 }
 t_missing() {
@@ -92,16 +91,16 @@ t_logs() {
 	run --name g bb sh -c 'echo one; echo two >&2; printf three'
 	is "$(pod logs g 2>/dev/null)" $'one\nthree'
 	is "$(pod logs g 2>&1 >/dev/null)" two
-	is "$(pod logs --tail 1 g)" three
 	is "$(pod logs --since 1h g 2>/dev/null)" $'one\nthree'
 	is "$(pod logs --until 2001-01-01T00:00:00Z g 2>&1)" ""
 	# Nine digits, a numeric zone, the tag; one blank before the text.
 	local line='^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}[+-][0-9]{2}:[0-9]{2} (stdout|stderr) [FP] '
 	is "$(grep -cE "$line" "$(field g .HostConfig.LogConfig.Path)")" 3
-	like "$(tail -n 1 "$(field g .HostConfig.LogConfig.Path)")" '* stdout P three'
+	is "$(grep -c " stdout P three$" "$(field g .HostConfig.LogConfig.Path)")" 1
 	gone g
 	run -d --name f bb sh -c 'for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done'
 	is "$(pod logs -f f)" "$(printf 'line %s\n' 1 2 3 4 5)"
+	is "$(pod logs --tail 2 f)" "$(printf 'line %s\n' 4 5)"
 	gone f
 }
 t_exec() {
@@ -122,9 +121,9 @@ t_exec() {
 }
 t_terminal() {
 	like "$(run --rm -t bb sh -c 'tty; test -t 0 -a -t 1 -a -t 2 && echo all')" $'/dev/pts/0\r\nall\r'
-	like "$(on_pty podman "${podman_args[@]}" "${run_args[@]}" --rm -it bb stty size)" $'24 80\r*'
+	like "$(on_pty podman "${podman_args[@]}" "${run_args[@]}" --rm -it bb sh -c 'sleep 0.5; stty size')" $'24 80\r*'
 	run -d -t --name tt bb sh
-	like "$(on_pty podman "${podman_args[@]}" exec -it tt stty size)" $'24 80\r*'
+	like "$(on_pty podman "${podman_args[@]}" exec -it tt sh -c 'sleep 0.5; stty size')" $'24 80\r*'
 	gone tt
 	# No console socket's directory stays.
 	is "$(find /tmp -maxdepth 1 -name 'conmon-term.*' -newer "$W/containers.conf")" ""
@@ -233,28 +232,10 @@ t_pods() {
 	pod pod rm -f -t 0 pp
 }
 t_events() {
-	run --name ev bb sh -c 'exit 3'
+	run --name ev bb sh -c 'exit 3' || true
 	gone ev
-	like "$(pod events --stream=false --filter container=ev --format '{{.Status}} {{.ContainerExitCode}}')" \
-		'*died 3*'
-}
-t_sdnotify() {
-	python3 - "$W/host.sock" >"$W/notified" <<'PY' &
-import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1])
-s.settimeout(15)
-try:
-    while True:
-        print(s.recv(4096).decode(), flush=True)
-except TimeoutError:
-    pass
-PY
-	eventually test -S "$W/host.sock"
-	NOTIFY_SOCKET=$W/host.sock run --name sd --sdnotify container -v "$PWD/tests/lib:/lib-test:ro" bb sh -c \
-		'test -S "$NOTIFY_SOCKET"'
-	wait
-	gone sd
+	like "$(pod events --stream=false --since 1m --format json | jq -r 'select(.Name == "ev") |
+		"\(.Status) \(.ContainerExitCode)"' | tr '\n' ,)" '*died 3,*'
 }
 t_slow_attach() {
 	# A client that reads nothing: the log goes on.
@@ -273,6 +254,10 @@ PY
 	gone sa
 }
 ended_log() { tail -n 1 "$(field "$1" .HostConfig.LogConfig.Path)" | grep -q ' 2000000$'; }
+calls() {
+	mkdir -p "$W/calls"
+	timeout -k 5 60 python3 tests/lib/conmon_calls.py "$CONMON" "$RT" "$ROOTFS" "$W/calls" "$CG" "$1"
+}
 t_nothing_left() {
 	is "$(pod ps -aq)" ""
 	is "$("$RT" list -q)" ""
@@ -298,4 +283,8 @@ t "pods with an infra container" t_pods
 t "events carry the exit status" t_events
 t "OOMKilled is true" t_oom
 t "--log-opt max-size keeps the newest whole lines" t_max_size
+for c in crio_life create_fails exit_command exec_sync exec_timeout stdin winsz reopen reopen_in_place rotate \
+	size_keeps_lines journald notify term_forwarded unknown_exit full_pipe_no_spin idle; do
+	t "calls: ${c//_/ }" calls $c
+done
 t "nothing is left" t_nothing_left

@@ -11,9 +11,9 @@
 static void test_hook(void **state)
 {
 	static const char *const names[] = {
-		"clone3",      "openat2",  "open_tree",    "move_mount",
-		"fsopen",      "fsmount",  "pidfd_open",   "pidfd_send_signal",
-		"close_range", "execveat", "mount_setattr"
+		"clone3",      "openat2",  "open_tree",     "move_mount",
+		"fsopen",      "fsmount",  "pidfd_open",    "pidfd_send_signal",
+		"close_range", "execveat", "mount_setattr", "prctl"
 	};
 
 	(void)state;

@@ -133,7 +133,7 @@ static struct plan_cgroup_write *add_write(struct fixture *f, size_t dir, const 
 static int create(struct fixture *f)
 {
 	f->err = (struct err){ 0 };
-	return cgroup_create(&f->plan, &f->err);
+	return cgroup_create(&f->plan, NULL, &f->err);
 }
 
 /* ---- create ---- */

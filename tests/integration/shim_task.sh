@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The shim's task service, without containerd: refusals with code and text, events that wait for the
+# daemon, hundreds of sessions at once, bootstrap parameters, a pod, death of the shim. TAP on stdout.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/clients.sh
+[ "${1:-}" = inner ] || {
+	SHIM=$(realpath -e "${SHIM:-bin/thole-shim}") || exit 1
+	export SHIM
+	clients_main "$0" busybox python3 jq ip -- host
+}
+mkdir "$W/bin"
+cp "$SHIM" "$W/bin/thole-shim"
+cp "$RT" "$W/bin/thole"
+ln -s thole-shim "$W/bin/containerd-shim-thole-v2"
+for i in c1 c2 c3; do
+	mkdir "$W/$i"
+	(
+		cd "$W/$i" && "$RT" spec && mkdir rootfs
+		jq --arg cg "$CG/$i" --arg root "$ROOTFS" '.process.terminal = false | del(.process.rlimits)
+			| .process.args = ["/bin/busybox", "sh", "-c", "trap \"exit 143\" TERM; while :; do sleep 0.1; done"]
+			| .root = {path: $root} | .linux.cgroupsPath = $cg
+			| .annotations["io.kubernetes.cri.sandbox-id"] = "pod"' config.json >new && mv new config.json
+	)
+done
+python3 tests/lib/task.py "$W/bin/containerd-shim-thole-v2" test "$W"/c1 "$W"/c2 "$W"/c3 >"$W/out" 2>&1 9>&-
+while read -r line; do
+	case $line in
+	'ok '*) tap_line ok "${line#ok * }" ;;
+	'not ok '*) tap_line "not ok" "${line#not ok * }" ;;
+	1..*) finished=1 ;;
+	*) echo "# ${line#\# }" ;;
+	esac
+done <"$W/out"
+[ -n "${finished:-}" ] || tap_line "not ok" "the task service's client ended early"
+exit 0

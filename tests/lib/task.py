@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+"""A containerd in small: starts a shim, talks its task service and takes its events, or is away.
+
+task.py SHIM NAMESPACE BUNDLE...    bundles of containers named as their directories; TAP on stdout
+
+The messages are put together by hand (field number, value), so that no generated code is needed.
+"""
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+
+def varint(n):
+    out = b""
+    while True:
+        out += bytes([n & 127 | (128 if n > 127 else 0)])
+        n >>= 7
+        if not n:
+            return out
+
+
+def enc(*fields):
+    """(number, int|str|bytes), ..."""
+    out = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            out += varint(number << 3) + varint(value)
+        else:
+            value = value.encode() if isinstance(value, str) else value
+            out += varint(number << 3 | 2) + varint(len(value)) + value
+    return out
+
+
+def dec(data):
+    """First value of each field."""
+    out, i = {}, 0
+
+    def num():
+        nonlocal i
+        n = shift = 0
+        while True:
+            b = data[i]
+            i += 1
+            n |= (b & 127) << shift
+            shift += 7
+            if b < 128:
+                return n
+
+    while i < len(data):
+        key = num()
+        if key & 7 == 0:
+            value = num()
+        else:
+            size = num() if key & 7 == 2 else 8
+            value = data[i : i + size]
+            i += size
+        out.setdefault(key >> 3, value)
+    return out
+
+
+def receive(sock, n):
+    data = b""
+    while len(data) < n:
+        part = sock.recv(n - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+
+def frame(sock):
+    n, stream, kind, _ = struct.unpack(">IIBB", receive(sock, 10))
+    return stream, kind, receive(sock, n)
+
+
+class Daemon:
+    """Takes events, in order; tells what it got as (topic, container or session, status)."""
+
+    def __init__(self, path):
+        self.path, self.got, self.conns, self.sock = path, [], [], None
+
+    def start(self):
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(self.path)
+        self.sock.listen(16)
+        threading.Thread(target=self.accept, args=(self.sock,), daemon=True).start()
+
+    def stop(self):
+        os.unlink(self.path)
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+        for c in self.conns:
+            c.shutdown(socket.SHUT_RDWR)
+            c.close()
+        self.conns = []
+
+    def accept(self, sock):
+        while True:
+            try:
+                conn = sock.accept()[0]
+            except OSError:
+                return
+            self.conns.append(conn)
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, conn):
+        try:
+            while True:
+                stream, _, data = frame(conn)
+                request = dec(data)
+                envelope = dec(dec(request[3])[1])
+                event = dec(dec(envelope[4])[2])
+                topic = envelope[3].decode()
+                name = event[2] if topic in ("/tasks/exit", "/tasks/exec-added", "/tasks/exec-started") else event[1]
+                self.got.append((topic[7:], name.decode(), event.get(4, 0) if topic == "/tasks/exit" else 0))
+                conn.sendall(struct.pack(">IIBB", 0, stream, 2, 0))
+        except (EOFError, OSError):
+            pass
+
+
+class Shim:
+    def __init__(self, address, version="v2"):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(address[len("unix://") :])
+        self.service, self.stream, self.early = f"containerd.task.{version}.Task", -1, {}
+
+    def send(self, method, *fields, timeout=0):
+        self.stream += 2
+        data = enc((1, self.service), (2, method), (3, enc(*fields)), *([(4, timeout)] if timeout else []))
+        self.sock.sendall(struct.pack(">IIBB", len(data), self.stream, 1, 0) + data)
+        return self.stream
+
+    def answer(self, stream):
+        while stream not in self.early:
+            number, _, data = frame(self.sock)
+            self.early[number] = dec(data)
+        reply = self.early.pop(stream)
+        status = dec(reply.get(1, b""))
+        return status.get(1, 0), status.get(2, b"").decode(), dec(reply.get(2, b""))
+
+    def call(self, method, *fields, timeout=0):
+        return self.answer(self.send(method, *fields, timeout=timeout))
+
+    def ok(self, method, *fields):
+        code, text, reply = self.call(method, *fields)
+        assert code == 0, f"{method}: {code} {text}"
+        return reply
+
+
+def check(what, got, expected):
+    assert got == expected, f"{what}: got {got!r}, expected {expected!r}"
+
+
+def wait_for(what, fn):
+    for _ in range(100):
+        if fn():
+            return
+        time.sleep(0.1)
+    raise AssertionError("never true: " + what)
+
+
+program, namespace = sys.argv[1:3]
+bundles = {os.path.basename(b): b for b in sys.argv[3:]}
+daemon = Daemon(os.path.dirname(sys.argv[3]) + "/events.sock")
+environment = dict(os.environ, TTRPC_ADDRESS=daemon.path)
+
+
+def run(action, name, *more, stdin=b""):
+    return subprocess.run(
+        [program, "-namespace", namespace, "-address", "/nowhere.sock", "-publish-binary", "/bin/false",
+         "-id", name, *more, action], cwd=bundles[name], env=environment, input=stdin,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=True).stdout
+
+
+def exec_spec(*args):
+    text = '{"args": [%s], "cwd": "/", "env": ["PATH=/bin"], "user": {}}' % ", ".join(f'"{a}"' for a in args)
+    return enc((1, "types.containerd.io/opencontainers/runtime-spec/1/Process"), (2, text))
+
+
+def stopped(shim, name):
+    return shim.ok("State", (1, name)).get(4) == 3
+
+
+def t_refusals():
+    shim = Shim(run("start", "c1").decode())
+    check("unknown", shim.call("State", (1, "c1"))[:2], (5, "container not created: not found"))
+    check("method", shim.call("Nosuch", (1, "c1"))[:2], (12, "method Nosuch"))
+    check("checkpoint", shim.call("Checkpoint", (1, "c1"))[0], 12)
+    check("connect", shim.ok("Connect", (1, "c1")).get(2, 0), 0)
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    check("twice", shim.call("Create", (1, "c1"), (2, bundles["c1"]))[0], 6)
+    check("pause", shim.call("Pause", (1, "c1"))[:2], (2, "cannot pause task in created state"))
+    check("exec", shim.call("State", (1, "c1"), (2, "x"))[:2], (5, "process does not exist x: not found"))
+    shim.ok("Start", (1, "c1"))
+    check("start", shim.call("Start", (1, "c1"))[:2], (2, "cannot start a running process"))
+    check("delete", shim.call("Delete", (1, "c1"))[1], "cannot delete a running process")
+    check("resume", shim.call("Resume", (1, "c1"))[:2], (2, "cannot resume a running process"))
+    shim.ok("Exec", (1, "c1"), (2, "x"), (7, exec_spec("/bin/busybox", "true")))
+    check("exec twice", shim.call("Exec", (1, "c1"), (2, "x"), (7, exec_spec("/bin/busybox")))[:2],
+          (6, "id x: already exists"))
+    check("kill", shim.call("Kill", (1, "c1"), (2, "x"), (3, 9))[:2],
+          (9, "process not created: failed precondition"))
+    check("deadline", shim.call("Wait", (1, "c1"), timeout=200000000)[0], 4)
+    shim.ok("Shutdown", (1, "c1"))  # a container is there: nothing happens
+    # One connection waits while others go on; version 3 is the same.
+    waiting = shim.send("Wait", (1, "c1"))
+    Shim(shim.sock.getpeername() and "unix://" + shim.sock.getpeername(), "v3").ok("Kill", (1, "c1"), (3, 15))
+    check("wait", shim.answer(waiting)[2].get(1), 143)
+    check("finished", shim.call("Kill", (1, "c1"), (3, 9))[:2], (5, "process already finished: not found"))
+    check("stopped", shim.call("Exec", (1, "c1"), (2, "y"), (7, exec_spec("/bin/busybox")))[:2],
+          (2, "cannot exec in a stopped state"))
+    check("status", shim.ok("Delete", (1, "c1")).get(2), 143)
+    check("gone", shim.call("Delete", (1, "c1"))[:2], (5, "container not created: not found"))
+    shim.ok("Shutdown", (1, "c1"))
+    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+
+
+def t_away():
+    """All that happens while the daemon is away is told when it is back, once and in order."""
+    daemon.start()
+    shim = Shim(run("start", "c1").decode())
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    shim.ok("Start", (1, "c1"))
+    wait_for("start", lambda: ("start", "c1", 0) in daemon.got)
+    daemon.stop()
+    shim.ok("Exec", (1, "c1"), (2, "x"), (7, exec_spec("/bin/busybox", "sh", "-c", "exit 4")))
+    shim.ok("Start", (1, "c1"), (2, "x"))
+    check("wait", shim.ok("Wait", (1, "c1"), (2, "x")).get(1), 4)
+    shim.ok("Delete", (1, "c1"), (2, "x"))
+    shim.ok("Kill", (1, "c1"), (3, 9))
+    check("wait", shim.ok("Wait", (1, "c1")).get(1), 137)
+    shim.ok("Delete", (1, "c1"))
+    time.sleep(1)
+    daemon.start()
+    wait_for("delete", lambda: ("delete", "c1", 0) in daemon.got)
+    check("events", daemon.got, [("create", "c1", 0), ("start", "c1", 0), ("exec-added", "x", 0),
+                                 ("exec-started", "x", 0), ("exit", "x", 4), ("exit", "c1", 137),
+                                 ("delete", "c1", 0)])
+    shim.ok("Shutdown", (1, "c1"))
+    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+
+
+def t_many():
+    """Three hundred sessions that end at once, and then the init: each told once, the init last."""
+    daemon.got.clear()
+    shim = Shim(run("start", "c1").decode())
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    shim.ok("Start", (1, "c1"))
+    names = [f"e{i}" for i in range(300)]
+    for n in names:
+        shim.ok("Exec", (1, "c1"), (2, n), (7, exec_spec("/bin/busybox", "sleep", "100")))
+    for at in range(0, 300, 20):
+        for s in [shim.send("Start", (1, "c1"), (2, n)) for n in names[at : at + 20]]:
+            check("start", shim.answer(s)[:2], (0, ""))
+    waits = [shim.send("Wait", (1, "c1"), (2, n)) for n in names[:200]]
+    check("pids", len(shim.send("Pids", (1, "c1")) and "x"), 1)
+    shim.ok("Kill", (1, "c1"), (3, 9))
+    for s in waits:
+        check("wait", shim.answer(s)[2].get(1), 137)
+    check("wait", shim.ok("Wait", (1, "c1")).get(1), 137)
+    wait_for("exit", lambda: ("exit", "c1", 137) in daemon.got)
+    exits = [e for e in daemon.got if e[0] == "exit"]
+    check("last", exits[-1], ("exit", "c1", 137))
+    check("exits", sorted(exits), sorted([("exit", n, 137) for n in names + ["c1"]]))
+    shim.ok("Delete", (1, "c1"))
+    shim.ok("Shutdown", (1, "c1"))
+    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+
+
+def t_bootstrap():
+    params = enc((1, "c1"), (2, namespace), (5, daemon.path), (9, os.path.dirname(daemon.path) + "/s"))
+    answer = dec(run("start", "c1", stdin=params))
+    check("version", (answer[1], answer[3]), (3, b"ttrpc"))
+    assert answer[2].decode().startswith("unix://" + os.path.dirname(daemon.path) + "/s/"), answer
+    shim = Shim(answer[2].decode(), "v3")
+    check("again", dec(run("start", "c1", stdin=params)), answer)
+    shim.ok("Shutdown", (1, "c1"))
+    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+
+
+def t_pod():
+    """A second container of the pod, a mount, a failing create, and the shim's death."""
+    daemon.got.clear()
+    address = run("start", "c1").decode()
+    check("the same shim", run("start", "c2").decode(), address)
+    shim = Shim(address)
+    for n in ("c1", "c2"):
+        shim.ok("Create", (1, n), (2, bundles[n]))
+        shim.ok("Start", (1, n))
+    mount = enc((1, "nosuchfs"), (2, "x"), (4, "ro"))
+    code, text, _ = shim.call("Create", (1, "c3"), (2, bundles["c3"]), (3, mount))
+    check("mount", (code, text[:40]), (2, "failed to mount rootfs component: mount s"))
+    code, text, _ = shim.call("Create", (1, "c3"), (2, bundles["c3"]), (6, "/nosuch/fifo"))
+    check("fifo", (code, text), (2, 'open "/nosuch/fifo": no such file or directory'))
+    check("nothing left", shim.call("State", (1, "c3"))[0], 5)
+    assert "c3" not in [e[1] for e in daemon.got], daemon.got
+    shim.ok("Kill", (1, "c2"), (3, 9))
+    wait_for("stopped", lambda: stopped(shim, "c2"))
+    shim_pid, pid = (shim.ok("Connect", (1, "c1"))[k] for k in (1, 2))
+    os.kill(shim_pid, 9)
+    for name, status in (("c2", 137), ("c1", 137)):
+        start = time.time()
+        check("delete " + name, dec(run("delete", name, "-bundle", bundles[name])).get(2), status)
+        assert time.time() - start < 5
+    wait_for("the container's end", lambda: not os.path.exists(f"/proc/{pid}"))
+    check("registry", os.path.exists("/run/thole-shim/" + namespace), False)
+    check("socket", os.path.exists(address[7:]), False)
+    check("delete again", dec(run("delete", "c1", "-bundle", bundles["c1"])).get(2), 137)
+
+
+failed = 0
+tests = [t_refusals, t_away, t_many, t_bootstrap, t_pod]
+for number, test in enumerate(tests, 1):
+    try:
+        test()
+        print(f"ok {number} task service: {test.__name__[2:]}", flush=True)
+    except (AssertionError, EOFError, OSError, subprocess.SubprocessError) as e:
+        failed = 1
+        print(f"# {e!r}\nnot ok {number} task service: {test.__name__[2:]}", flush=True)
+print(f"1..{len(tests)}")
+sys.exit(failed)
