@@ -8,7 +8,7 @@ setup() {
 	RUNTIME=${SHIM_RUNTIME:-$RUNTIME}
 	RUNTIME=$(command -v "$RUNTIME")
 	LOG=$T/pods/ns_pod_uid/main/0.log
-	cd "$T"
+	cd "$T" || return
 }
 teardown() {
 	local m
@@ -80,7 +80,7 @@ fake_runtime() { # TEXT
 	args sleep 30
 	start --shim-cgroup "/$cg"
 	grep -q ":/$cg\$" "/proc/$(shim_pid)/cgroup"
-	! grep -q ":/$cg\$" "/proc/$(pid)/cgroup"
+	[ "$(grep -c ":/$cg\$" "/proc/$(pid)/cgroup")" -eq 0 ]
 	sh_ delete --force "$ID"
 	find /sys/fs/cgroup -maxdepth 2 -name "$cg" -type d -exec rmdir {} + 2>/dev/null || true
 	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -name "$cg")" ]
@@ -153,6 +153,7 @@ fake_runtime() { # TEXT
 	sh_ resize "$ID" 111 44
 	wait_for 5 grep -q "size 44 111" "$LOG"
 	run python3 "$TOP/tests/lib/console.py" pty "$SHIM" attach --root "$SHIM_ROOT" --detach-keys ctrl-a,x "$ID" <<-'EOT'
+		@until size 24 80
 		@resize 33 77
 		@until size 33 77
 		@keys 10 11
@@ -352,7 +353,7 @@ fake_runtime() { # TEXT
 	[ ! -s "$T/failures" ]
 	[ "$after" -le $((before + 64)) ]
 	[ "$(ls "/proc/$s/fd" | wc -l)" -eq "$fds" ]
-	[ "$(ls "$SHIM_ROOT/default/$ID" | grep -c '^exec')" -eq 0 ]
+	[ -z "$(find "$SHIM_ROOT/default/$ID" -name 'exec*')" ]
 }
 
 @test "clients killed in the middle of their execs leave room for others" {
@@ -479,7 +480,7 @@ fake_runtime() { # TEXT
 
 @test "two starts of one id at the same time: exactly one wins" {
 	args sleep 60
-	for round in 1 2 3 4 5 6; do
+	for _ in 1 2 3 4 5 6; do
 		for i in 1 2 3 4; do
 			(start_id "$ID" --log-path "$LOG" >"$T/w$i" 2>"$T/e$i" && echo won >"$T/r$i" || echo lost >"$T/r$i") &
 		done
@@ -527,7 +528,7 @@ fake_runtime() { # TEXT
 	for s in HUP INT QUIT USR1 USR2 ALRM PIPE WINCH CONT IO PROF; do kill -$s "$(shim_pid)"; done
 	sleep 0.2
 	sh_ state "$ID" | jq -e '.status == "running" and .shim_alive'
-	! grep -q signal "$LOG"
+	[ "$(grep -c signal "$LOG")" -eq 0 ]
 	kill -TERM "$(shim_pid)"
 	wait_for 10 done_
 	record | jq -e '.exit_code == 55 and .stopped_by == null'

@@ -250,7 +250,7 @@ int stage_answer_listener(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 	CLEANUP_FD int listener = -EBADF;
-	struct sync_msg msg;
+	struct sync_msg msg = { 0 };
 	int r;
 
 	if (!s->prep.seccomp.notify)

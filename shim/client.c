@@ -92,7 +92,7 @@ static const struct client_option *find_option(const struct parse *p, const char
 		const struct client_option *o = &p->options[i];
 
 		if (letter ? o->letter == letter
-			   : strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+			   : name && strlen(o->name) == n && memcmp(o->name, name, n) == 0)
 			return o;
 	}
 	return NULL;
@@ -324,7 +324,7 @@ int client_init_pidfd(const struct client *c)
 static void read_output(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
-	char rest[512];
+	char rest[512] = "";
 	ssize_t n;
 
 	while ((n = read(fd, len < size - 1 ? buf + len : rest,

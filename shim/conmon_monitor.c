@@ -14,6 +14,7 @@
 #include "shim/conmon_files.h"
 #include "shim/conmon_kill.h"
 #include "shim/conmon_sync.h"
+#include "shim/memory.h"
 
 #define DRAIN_MS 30000 /* what an exit waits for a log that takes nothing */
 #define KILLED_MS 5000 /* what a timeout waits for the end of what it killed */
@@ -64,9 +65,7 @@ static void report(struct conmon_monitor *m)
 	    ev_timer(m->ev, (uint64_t)m->o->timeout * 1000, timeout, m, &m->timer) < 0)
 		log_error("out of memory: there is no time-out");
 	conmon_call_free(m);
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
+	memory_give_back();
 }
 
 static void fail(struct conmon_monitor *m, const char *message)

@@ -16,6 +16,7 @@
 #include "shim/worker.h"
 
 #define RUNC_ROOT "/run/containerd/runc"
+#define BUSY_MS 100
 
 struct front_container *front_container_find(struct front *f, const char *id)
 {
@@ -53,9 +54,16 @@ static void container_free(struct front_container *c)
 	free(c);
 }
 
+/* A kill, or a session's exec, may still be in flight. */
 static void free_later(void *user)
 {
-	container_free(user);
+	struct front_container *c = user;
+	struct ev_timer *timer;
+
+	if (!c->task || !task_is_busy(c->task))
+		container_free(c);
+	else if (ev_timer(c->front->ev, BUSY_MS, free_later, c, &timer) < 0)
+		log_warning("out of memory: \"%s\" is not given back", c->id);
 }
 
 /* ---- the end ---- */
@@ -108,6 +116,8 @@ static void ended(void *user)
 	struct front_container *c = user;
 
 	unlink_container(c);
+	front_service_forget(c->task);
+	service_release_task(&c->front->service, c->task);
 	worker_run(c->front->ev, clean_up, c, cleaned_up, c);
 }
 

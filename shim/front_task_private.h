@@ -80,6 +80,20 @@ void front_container_info(struct front_container *c); /* the registry's info fil
 
 /* front_task_service.c */
 extern const struct server_service *front_services(size_t *ret_n);
+
+/* Unpacks into `m`, or answers and returns from the handler. The generated functions have a type
+ * each, so this cannot be a function. */
+#define UNPACK(m, type, fn)                                                                        \
+	type *m = fn(NULL, n, payload);                                                            \
+	if (!m) {                                                                                  \
+		server_error(call, TTRPC_INVALID_ARGUMENT, "unmarshal request error: " #fn);       \
+		return;                                                                            \
+	}
+
+/* front_task_remove.c */
+server_method_fn front_service_delete;
+/* The container goes away: Deletes of its sessions that wait are answered. */
+void front_service_forget(const struct task *task);
 /* An output stream has ended: a Delete may be waiting for it. */
 void front_service_eof(struct front *front, struct task_proc *proc);
 

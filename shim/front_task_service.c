@@ -16,15 +16,6 @@
 #define EXIT_MS 3000
 #define FLUSH_MS 10000
 
-/* Unpacks into `m`, or answers and returns from the handler. The generated functions have a type
- * each, so this cannot be a function. */
-#define UNPACK(m, type, fn)                                                                        \
-	type *m = fn(NULL, n, payload);                                                            \
-	if (!m) {                                                                                  \
-		server_error(call, TTRPC_INVALID_ARGUMENT, "unmarshal request error: " #fn);       \
-		return;                                                                            \
-	}
-
 static void do_create(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
 	struct front_mount mounts[MOUNTS_MAX];
@@ -161,140 +152,6 @@ static void do_start(void *user, struct server_call *call, const uint8_t *payloa
 		service_start(&f->service, call, p);
 }
 
-/* ---- delete: when its output has been read, or it takes too long ---- */
-
-struct deletion {
-	struct deletion *next;
-	struct front *front;
-	struct server_call *call;
-	struct task_proc *proc;
-	struct ev_timer *timer;
-};
-
-static struct deletion *deletions; /* of this process's containers, waiting for readers */
-
-static void exec_deleted(void *user, struct task_proc *p, int code, const char *text)
-{
-	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
-	Google__Protobuf__Timestamp when = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	struct deletion *d = user;
-
-	if (code) {
-		server_error(d->call, code, "%s", text ? text : "");
-		free(d);
-		return;
-	}
-	service_release(&d->front->service, p);
-	r.pid = (uint32_t)p->pid;
-	if (p->reaped) {
-		r.exit_status = task_exit_status(p);
-		when.seconds = p->finished_at.tv_sec;
-		when.nanos = (int32_t)p->finished_at.tv_nsec;
-		r.exited_at = &when;
-	}
-	service_reply_message(d->call, &r.base);
-	free(d);
-}
-
-static void init_deleted(void *user, struct task_proc *p, int code, const char *text)
-{
-	struct deletion *d = user;
-	struct front_container *c =
-		front_container_find(d->front, service_task_of(&d->front->service, p)->id);
-
-	if (code)
-		server_error(d->call, code, "%s", text ? text : "");
-	else
-		c->call = d->call; /* answered when its mounts are gone, too */
-	free(d);
-}
-
-static void delete_now(struct deletion *d)
-{
-	struct task_request q = { .event = SUP_REQ_DELETE, .user = d };
-
-	ev_timer_cancel(TAKE_PTR(d->timer));
-	q.done = d->proc->exec_id ? exec_deleted : init_deleted;
-	task_request(d->proc, &q);
-}
-
-static struct deletion *take_deletion(const struct task_proc *p)
-{
-	for (struct deletion **at = &deletions, *d; (d = *at); at = &d->next) {
-		if (d->proc != p)
-			continue;
-		*at = d->next;
-		return d;
-	}
-	return NULL;
-}
-
-static void readers_late(void *user)
-{
-	struct deletion *d = user, **at = &deletions;
-
-	d->timer = NULL;
-	while (*at != d)
-		at = &(*at)->next;
-	*at = d->next;
-	log_warning("output is thrown away: nobody has read it for %d s", FRONT_DRAIN_MS / 1000);
-	delete_now(d);
-}
-
-/* Not from within the pump that tells of it: it would be freed under its own feet. */
-static void delete_later(void *user)
-{
-	struct deletion *d = user;
-
-	d->timer = NULL;
-	delete_now(d);
-}
-
-void front_service_eof(struct front *f, struct task_proc *p)
-{
-	struct deletion *d;
-
-	if (!p->stdio || !stdio_is_over(p->stdio))
-		return;
-	while ((d = take_deletion(p))) {
-		ev_timer_cancel(TAKE_PTR(d->timer));
-		if (ev_timer(f->ev, 0, delete_later, d, &d->timer) < 0) {
-			server_error(d->call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
-			free(d);
-		}
-	}
-}
-
-static void do_delete(void *user, struct server_call *call, const uint8_t *payload, size_t n)
-{
-	struct front *f = user;
-	struct task_proc *p;
-	struct deletion *d;
-
-	UNPACK(m, Containerd__Task__V2__DeleteRequest,
-	       containerd__task__v2__delete_request__unpack);
-	p = service_find(&f->service, call, m->id, m->exec_id);
-	containerd__task__v2__delete_request__free_unpacked(m, NULL);
-	if (!p)
-		return;
-	d = calloc(1, sizeof(*d));
-	if (!d) {
-		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
-		return;
-	}
-	d->front = f;
-	d->call = call;
-	d->proc = p;
-	if (p->state != SUP_EXITED || !p->stdio || stdio_is_over(p->stdio) ||
-	    ev_timer(f->ev, FRONT_DRAIN_MS, readers_late, d, &d->timer) < 0) {
-		d->timer = NULL;
-		delete_now(d);
-		return;
-	}
-	d->next = deletions;
-	deletions = d;
-}
-
 /* ---- the rest ---- */
 
 static void do_close_io(void *user, struct server_call *call, const uint8_t *payload, size_t n)
@@ -389,9 +246,14 @@ static void do_shutdown(void *user, struct server_call *call, const uint8_t *pay
 const struct server_service *front_services(size_t *ret_n)
 {
 	static const struct server_method own[] = {
-		{ "Create", do_create },    { "Start", do_start },       { "Delete", do_delete },
-		{ "CloseIO", do_close_io }, { "Stats", do_stats },       { "Pids", do_pids },
-		{ "Connect", do_connect },  { "Shutdown", do_shutdown },
+		{ "Create", do_create },
+		{ "Start", do_start },
+		{ "Delete", front_service_delete },
+		{ "CloseIO", do_close_io },
+		{ "Stats", do_stats },
+		{ "Pids", do_pids },
+		{ "Connect", do_connect },
+		{ "Shutdown", do_shutdown },
 	};
 	static struct server_method methods[METHODS_MAX];
 	static struct server_service services[3];

@@ -149,9 +149,9 @@ static int launch(const struct front_daemon_config *config, const char *shim_cgr
 static int start(const struct front_args *args, struct arena *arena, struct err *err)
 {
 	struct front_daemon_config config = { .args = args };
-	struct front_options_runc options;
+	struct front_options_runc options = { 0 };
 	char address[FRONT_TASK_ADDRESS_MAX];
-	struct front_boot boot;
+	struct front_boot boot = { 0 };
 	struct front_spec spec;
 	char *data;
 	size_t n;

@@ -14,7 +14,7 @@
 #include "shim/ttrpc.h"
 
 #define CONNS_MAX 512                   /* an exec has three */
-#define CALLS_MAX 256                   /* under way, a connection */
+#define CALLS_MAX 4096                  /* under way, a connection: Waits for sessions */
 #define STREAM_MAX (256u << 10)         /* waiting for a slow client of a stream */
 #define OUT_MAX (TTRPC_MESSAGE_MAX * 2) /* waiting at all; above: disconnect */
 #define IN_BIG (64u << 10)              /* half a message; from here on it counts */
@@ -371,7 +371,7 @@ static struct server_call *call_new(struct conn *c, const struct ttrpc_frame *fr
 	call = calloc(1, sizeof(*call));
 	if (!call)
 		return NULL;
-	if (timeout_nano > 0 && ev_timer(c->server->ev, (uint64_t)(timeout_nano + 999999) / 1000000,
+	if (timeout_nano > 0 && ev_timer(c->server->ev, ((uint64_t)timeout_nano + 999999) / 1000000,
 					 timed_out, call, &call->timer) < 0) {
 		free(call);
 		return NULL;

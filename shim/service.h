@@ -56,5 +56,7 @@ void service_start(struct service *service, struct server_call *call, struct tas
 server_method_fn *service_task_method(const char *name);
 /* Packs a message as the call's answer. */
 void service_reply_message(struct server_call *call, const ProtobufCMessage *message);
+/* Answers those that wait for any process of a container that goes away. */
+void service_release_task(struct service *service, const struct task *task);
 /* Answers those that wait for this process, which goes away. */
 void service_release(struct service *service, const struct task_proc *proc);

@@ -289,10 +289,10 @@ static void do_kill(void *user, struct server_call *call, const uint8_t *payload
 	q.signal = m->signal <= 64 ? (int)m->signal : -1;
 	q.all = m->all;
 	q.has_peer = true;
-	q.peer = *server_peer(call);
 	containerd__task__v2__kill_request__free_unpacked(m, NULL);
-	if (!p)
+	if (!p) /* answered: the call is gone */
 		return;
+	q.peer = *server_peer(call);
 	if (q.signal < 0)
 		server_error(call, TTRPC_INVALID_ARGUMENT, "unknown signal");
 	else
@@ -465,6 +465,20 @@ void service_release(struct service *s, const struct task_proc *p)
 		server_watch(w->call, NULL, NULL);
 		reply_wait(w->call, p);
 		free(w);
+	}
+}
+
+void service_release_task(struct service *s, const struct task *t)
+{
+	struct service_waiter *w = s->waiters;
+
+	while (w) {
+		if (w->proc->task != t) {
+			w = w->next;
+			continue;
+		}
+		service_release(s, w->proc);
+		w = s->waiters;
 	}
 }
 

@@ -33,7 +33,7 @@ struct stdio_config {
 	bool in, out, err;      /* else /dev/null; terminal: in says whether input is passed on */
 	struct log_writer *log; /* NULL: none */
 	const struct stdio_sink *sink; /* NULL: none; copied */
-	bool lossless;          /* output waits for attached clients; else they are skipped */
+	bool lossless; /* output waits for attached clients; else they are skipped */
 	/* Keeps what comes on stderr (at most STDIO_CAPTURE_MAX) until stdio_capture_end: it may be
 	 * the runtime telling why it could not create the container. */
 	bool capture;

@@ -104,6 +104,8 @@ struct task_exec {
 };
 
 MUST_CHECK int task_new(const struct task_config *config, struct task **ret, struct err *err);
+/* A call of the runtime is in flight, which comes back to the task: it must not be freed. */
+bool task_is_busy(const struct task *task);
 void task_free(struct task *task);
 
 struct task_proc *task_init(struct task *task);

@@ -129,6 +129,7 @@ static void call_done(void *user, unsigned int number UNUSED, int result, const 
 	char generic[64];
 
 	p->call = NULL;
+	p->task->n_calls--;
 	if (result == 0 && makes_process(p, what)) {
 		result = claim_created(p, &err);
 		message = err.msg;
@@ -162,6 +163,18 @@ static void call_done(void *user, unsigned int number UNUSED, int result, const 
 	task_settle(p);
 }
 
+/* The result of runtime_call_start. */
+static int counted(struct task *t, int r)
+{
+	t->n_calls += r >= 0;
+	return r;
+}
+
+bool task_is_busy(const struct task *t)
+{
+	return t->n_calls > 0;
+}
+
 static int start_call(struct task_proc *p, const char *command, const char *const *args, size_t n,
 		      struct err *err)
 {
@@ -174,7 +187,8 @@ static int start_call(struct task_proc *p, const char *command, const char *cons
 		.ms = TASK_CALL_MS,
 	};
 
-	return runtime_call_start(p->task->config.runtime, &q, call_done, p, &p->call, err);
+	return counted(p->task, runtime_call_start(p->task->config.runtime, &q, call_done, p,
+						   &p->call, err));
 }
 
 int task_open_stdio(struct task_proc *p, struct err *err)
@@ -270,7 +284,7 @@ static int call_process(struct task_proc *p, struct err *err)
 		.holds = true,
 		.ms = TASK_CALL_MS,
 	};
-	r = runtime_call_start(c->runtime, &q, call_done, p, &p->call, err);
+	r = counted(p->task, runtime_call_start(c->runtime, &q, call_done, p, &p->call, err));
 	stdio_close_child(p->stdio);
 	return r;
 }
@@ -392,6 +406,7 @@ static void kill_done(void *user, unsigned int number UNUSED, int result, const 
 	struct task_proc *p = k->proc;
 	char text[RUNTIME_MESSAGE_MAX + 64];
 
+	p->task->n_calls--;
 	if (result < 0 && !p->reaped)
 		forget_stop(p->task, &k->pending->request);
 	if (result == 0) {
@@ -456,7 +471,8 @@ void task_kill(struct task_proc *p, struct task_pending *q)
 	k->pending = q;
 	/* Before the call: the init may be reaped before the runtime is. */
 	remember_stop(p->task, &q->request);
-	if (runtime_call_start(p->task->config.runtime, &rq, kill_done, k, &k->call, &err) >= 0)
+	if (counted(p->task, runtime_call_start(p->task->config.runtime, &rq, kill_done, k,
+						&k->call, &err)) >= 0)
 		return;
 	forget_stop(p->task, &q->request);
 	task_reply(q, p, TTRPC_UNKNOWN, err.msg);

@@ -30,6 +30,7 @@ struct task {
 	struct task_proc init;
 	struct task_proc *execs;
 	unsigned int n_execs, last_number;
+	unsigned int n_calls; /* of the runtime, in flight */
 	struct oom_watch *oom;
 	bool oom_told, doomed, forgotten;
 	bool exit_waits; /* the init's exit is told after those of its sessions */

@@ -230,6 +230,27 @@ end"
 	is "$(stat -c %s "$W/attached")" 400000
 	c container rm s4
 }
+t_options() {
+	# Under the stock shim's name it gets runc's own options.
+	ln -s thole-shim "$W/bin/containerd-shim-runc-v2"
+	local opts=(--runtime io.containerd.runc.v2 --runc-binary "$W/other/renamed" --runc-root "$W/rr")
+	mkdir "$W/other"
+	printf '#!/bin/sh\necho "$*" >>%s\nexec %s "$@"\n' "$W/calls" "$W/bin/thole" >"$W/other/renamed"
+	chmod 755 "$W/other/renamed"
+	is "$(c run "${opts[@]}" "${limits[@]}" --rm $image o1 readlink /proc/self/exe)" /bin/busybox
+	like "$(grep ' create ' "$W/calls")" "--root $W/rr/$NS --log * create --bundle * --pid-file * o1"
+	# Options of the task take the place of the container's: ctr's --no-pivot is one.
+	is "$(c run --runtime io.containerd.runc.v2 --no-pivot "${limits[@]}" --rm $image o3 echo x)" x
+	rm "$W/bin/containerd-shim-runc-v2"
+	[ "$LAYOUT" != host ] || ! command -v runc || {
+		ln -s thole-shim "$W/bin/containerd-shim-runc-v2"
+		status 3 c run --runtime io.containerd.runc.v2 --runc-binary "$(command -v runc)" --rm $image o2 sh -c 'exit 3'
+		rm "$W/bin/containerd-shim-runc-v2"
+	}
+	# The binary says who it is.
+	"$shim" -v | grep -q Version
+	"$shim" -info </dev/null | grep -aq '"ociVersionMin"'
+}
 t_mounts() {
 	is "$(mount | grep -c "$W/root.*overlay\|thole-containerd.*rootfs")" 0
 	run -d --snapshotter native $image m1 sleep 100
@@ -276,7 +297,12 @@ t_reconnect() {
 }
 t_own_commands() {
 	run -d --log-uri "file://$W/own.log" $image own sleep 100
-	is "$(ours --help >/dev/null && ls "/run/thole-shim/$NS")" own
+	like "$(ours list --namespace "$NS")" '*own*'
+	is "$(ours state --namespace "$NS" own | jq -r .status)" running
+	is "$(ours exec --namespace "$NS" own echo through)" through
+	status 5 ours exec --namespace "$NS" own sh -c 'exit 5'
+	c task kill -s KILL own
+	is "$(ours wait --namespace "$NS" own || true)" 137
 	remove own
 	eventually test ! -e "/run/thole-shim/$NS"
 }
@@ -355,6 +381,7 @@ t "kill and kill --all" t_kill
 t "pause and resume" t_pause
 t "terminals" t_terminal
 t "slow reader, logging program, no reader" t_streams
+t "runc's options, another runtime" t_options
 t "root file system: native, overlayfs" t_mounts
 t "user namespace" t_userns
 if controller memory; then

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # podman on the pair: thole-shim as conmon (thole-conmon), thole as the runtime. TAP on stdout.
-# CONMON=/usr/bin/conmon runs the same with another monitor; where that one is known to do otherwise,
-# the last cases show it (Debian's conmon beside, if it is installed).
+# CONMON=/usr/bin/conmon runs the same with another monitor. At the end the cases that Debian's conmon
+# 2.1.6 fails are run with it, if it is installed: as comments, for they are no test of ours.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/clients.sh
 if [ "${1:-}" != inner ]; then
@@ -288,3 +288,32 @@ for c in crio_life create_fails exit_command exec_sync exec_timeout stdin winsz 
 	t "calls: ${c//_/ }" calls $c
 done
 t "nothing is left" t_nothing_left
+
+# beside NAME FUNCTION...: what another monitor makes of the same case.
+beside() {
+	local name=$1 why
+	shift
+	wanted "$name" || return 0
+	(
+		set -eE
+		"$@"
+	) >"$W/beside" 2>&1 </dev/null
+	# Not in a condition: there set -e means nothing.
+	# shellcheck disable=SC2181
+	if [ $? -eq 0 ]; then
+		why=same
+	else
+		why="differs: $(grep -E '^(AssertionError|expected|got|never)' "$W/beside" | tail -n 1 | cut -c 1-100)"
+	fi
+	echo "# beside, $(basename "$CONMON") $("$CONMON" --version | awk 'NR == 1 { print $3 }'): $name: $why"
+	clients_reset >/dev/null 2>&1 </dev/null
+}
+if [ -x /usr/bin/conmon ] && [ "$CONMON" != /usr/bin/conmon ]; then
+	CONMON=/usr/bin/conmon
+	podman_args[7]=$CONMON
+	beside "a slow attach client does not hold up the log" t_slow_attach
+	beside "OOMKilled is true" t_oom
+	for c in exec_timeout reopen_in_place size_keeps_lines; do
+		beside "calls: ${c//_/ }" calls $c
+	done
+fi

@@ -39,7 +39,7 @@ sh_() {
 	"$SHIM" "$command" --root "$T/reg" "$@"
 }
 cleanup() {
-	local i d
+	local i
 	for i in "$T"/reg/default/*; do [ -d "$i" ] && sh_ delete --force "${i##*/}" >/dev/null 2>&1; done
 	find /sys/fs/cgroup -maxdepth 3 -depth -type d -path "*$CG*" -exec rmdir {} + 2>/dev/null
 	rm -rf "$T"

@@ -19,7 +19,7 @@ for i in c1 c2 c3; do
 		cd "$W/$i" && "$RT" spec && mkdir rootfs
 		jq --arg cg "$CG/$i" --arg root "$ROOTFS" '.process.terminal = false | del(.process.rlimits)
 			| .process.args = ["/bin/busybox", "sh", "-c", "trap \"exit 143\" TERM; while :; do sleep 0.1; done"]
-			| .root = {path: $root} | .linux.cgroupsPath = $cg
+			| .root = {path: (if $cg | endswith("/c3") then "rootfs" else $root end)} | .linux.cgroupsPath = $cg
 			| .annotations["io.kubernetes.cri.sandbox-id"] = "pod"' config.json >new && mv new config.json
 	)
 done

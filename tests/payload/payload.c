@@ -600,8 +600,8 @@ static const struct {
 	{ "eat", cmd_eat },         { "forks", cmd_forks },       { "bomb", cmd_bomb },
 	{ "orphans", cmd_orphans }, { "leave", cmd_leave },       { "spin", cmd_spin },
 	{ "open", cmd_open },       { "syscalls", cmd_syscalls }, { "mknod", cmd_mknod },
-	{ "time", cmd_time },       { "oom", cmd_oom },
-	{ "remount", cmd_remount }, { "spam", cmd_spam },
+	{ "time", cmd_time },       { "oom", cmd_oom },           { "remount", cmd_remount },
+	{ "spam", cmd_spam },
 };
 
 int main(int argc, char **argv)

@@ -194,7 +194,7 @@ static void test_refusals(void **state)
 			 MOUNT_NS ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\","
 				  "\"listenerPath\":\"/s\",\"syscalls\":[{\"names\":[\"execve\"],"
 				  "\"action\":\"SCMP_ACT_NOTIFY\"}]}"),
-		  "SCMP_ACT_NOTIFY cannot be used for \"execve\"" },
+		  "SCMP_ACT_NOTIFY cannot be used for the execve syscall" },
 	};
 
 	(void)state;

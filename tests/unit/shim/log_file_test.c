@@ -283,6 +283,15 @@ static void test_marker_goes_with_its_batch(void **state)
 	expect_file(f->path, "old\n");
 }
 
+static void put_more(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
 /* Somebody truncates the file (copytruncate): O_APPEND goes on at its end, nothing of ours is cut. */
 static void test_truncated_by_somebody(void **state)
 {
@@ -295,7 +304,11 @@ static void test_truncated_by_somebody(void **state)
 	expect_file(f->path, "second\n");
 	assert_int_equal(truncate(f->path, 3), 0);
 	write_records(f, "third\n", 1);
-	expect_file(f->path, "secthird\n");
+	expect_file(f->path, "sec\nthird\n");
+	/* Somebody else's unfinished line is not continued by ours either. */
+	put_more(f->path, "foreign");
+	write_records(f, "fourth\n", 1);
+	expect_file(f->path, "sec\nthird\nforeign\nfourth\n");
 }
 
 static void test_torn_file_gets_a_new_line(void **state)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -21,7 +22,8 @@ struct fixture {
 	char path[64];
 	struct ev *ev;
 	struct server *server;
-	struct server_call *late;
+	struct server_call *late, *flood[3];
+	size_t n_flood;
 	struct attach_hub *hub;
 	int fd, gone, rooms, idle;
 	struct str input;
@@ -73,11 +75,46 @@ static void do_attach(void *user, struct server_call *call, const uint8_t *paylo
 	attach_hub_add(f->hub, call, n > 0);
 }
 
+/* Fills the client's connection, so that `room` is called when it has read. */
+static void flood_room(void *user)
+{
+	struct fixture *f = user;
+
+	f->rooms++;
+	for (size_t i = 0; i < ARRAY_COUNT(f->flood); i++) {
+		if (!f->flood[i])
+			continue;
+		server_watch(f->flood[i], NULL, NULL);
+		server_reply(TAKE_PTR(f->flood[i]), NULL, 0);
+	}
+}
+
+static void flood_gone(void *user)
+{
+	struct fixture *f = user;
+
+	for (size_t i = 0; i < ARRAY_COUNT(f->flood); i++)
+		if (f->flood[i] && server_is_gone(f->flood[i]))
+			server_reply(TAKE_PTR(f->flood[i]), NULL, 0);
+}
+
+static const struct server_stream flood_fns = { .on_room = flood_room, .on_gone = flood_gone };
+
+static void do_flood(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	static const char block[64 << 10];
+	struct fixture *f = user;
+
+	(void)payload;
+	f->flood[f->n_flood++] = call;
+	server_watch(call, &flood_fns, f);
+	while (n && server_room(call))
+		assert_true(server_send(call, block, sizeof(block)));
+}
+
 static const struct server_method methods[] = {
-	{ "Echo", do_echo },
-	{ "Fail", do_fail },
-	{ "Late", do_late },
-	{ "Attach", do_attach },
+	{ "Flood", do_flood }, { "Echo", do_echo },     { "Fail", do_fail },
+	{ "Late", do_late },   { "Attach", do_attach },
 };
 static const struct server_service services[] = { { "a.B", methods, ARRAY_COUNT(methods) } };
 
@@ -334,6 +371,54 @@ static void idle_waits_for_answers(void **state)
 
 /* --- attach --- */
 
+/* The first that hears of the room ends all the others of its connection. */
+static void room_may_end_other_calls(void **state)
+{
+	struct fixture *f = *state;
+	char buf[65536];
+
+	request(f, 1, "a.B", "Flood", "", 0);
+	request(f, 3, "a.B", "Flood", "", 0);
+	request(f, 5, "a.B", "Flood", "x", 0);
+	for (int i = 0; i < 1000 && !f->rooms; i++) {
+		assert_true(ev_step(f->ev, 0) >= 0);
+		while (f->n_flood == 3 && read(f->fd, buf, sizeof(buf)) > 0)
+			;
+	}
+	assert_int_equal(f->rooms, 1);
+	for (size_t i = 0; i < ARRAY_COUNT(f->flood); i++)
+		assert_null(f->flood[i]);
+}
+
+/* Silent clients give way to new ones; one that has asked something does not. */
+static void silent_clients_give_way(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit limit;
+	int crowd[700];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_cur < 2048)
+		skip();
+	request(f, 1, "a.B", "Echo", "first", 0);
+	expect(f, 1, TTRPC_OK, "first");
+	for (size_t i = 0; i < ARRAY_COUNT(crowd); i++) {
+		crowd[i] = connect_to(f);
+		assert_true(ev_step(f->ev, 0) >= 0);
+	}
+	request(f, 3, "a.B", "Echo", "still here", 0);
+	expect(f, 3, TTRPC_OK, "still here");
+	fd_close(f->fd);
+	ttrpc_decoder_done(&f->decoder);
+	f->fd = connect_to(f);
+	request(f, 1, "a.B", "Echo", "a new one", 0);
+	expect(f, 1, TTRPC_OK, "a new one");
+	for (size_t i = 0; i < ARRAY_COUNT(crowd); i++)
+		fd_close(crowd[i]);
+}
+
 static void hub_input(void *user, const void *data, size_t n, bool eof)
 {
 	struct fixture *f = user;
@@ -520,6 +605,8 @@ static void a_session_goes_on_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(room_may_end_other_calls),
+		TEST(silent_clients_give_way),
 		TEST(dispatch),
 		TEST(stream_ids),
 		TEST(answers_in_any_order),

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delete: when the output has been read, or that takes too long.
+#include "common/log.h"
+#include "shim/front_task_private.h"
+#include "shim/task.pb-c.h"
+#include "shim/ttrpc.h"
+
+struct deletion {
+	struct deletion *next;
+	struct front *front;
+	struct server_call *call;
+	struct task_proc *proc;
+	struct ev_timer *timer;
+};
+
+static struct deletion *deletions; /* of this process's containers, waiting for readers */
+
+static void exec_deleted(void *user, struct task_proc *p, int code, const char *text)
+{
+	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp when = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	struct deletion *d = user;
+
+	if (code) {
+		server_error(d->call, code, "%s", text ? text : "");
+		free(d);
+		return;
+	}
+	service_release(&d->front->service, p);
+	r.pid = (uint32_t)p->pid;
+	if (p->reaped) {
+		r.exit_status = task_exit_status(p);
+		when.seconds = p->finished_at.tv_sec;
+		when.nanos = (int32_t)p->finished_at.tv_nsec;
+		r.exited_at = &when;
+	}
+	service_reply_message(d->call, &r.base);
+	free(d);
+}
+
+static void init_deleted(void *user, struct task_proc *p, int code, const char *text)
+{
+	struct deletion *d = user;
+	struct front_container *c =
+		front_container_find(d->front, service_task_of(&d->front->service, p)->id);
+
+	if (code)
+		server_error(d->call, code, "%s", text ? text : "");
+	else
+		c->call = d->call; /* answered when its mounts are gone, too */
+	free(d);
+}
+
+static void delete_now(struct deletion *d)
+{
+	struct task_request q = { .event = SUP_REQ_DELETE, .user = d };
+
+	ev_timer_cancel(TAKE_PTR(d->timer));
+	q.done = d->proc->exec_id ? exec_deleted : init_deleted;
+	task_request(d->proc, &q);
+}
+
+static struct deletion *find_deletion(const struct task_proc *p)
+{
+	struct deletion *d = deletions;
+
+	while (d && d->proc != p)
+		d = d->next;
+	return d;
+}
+
+static void unlink_deletion(struct deletion *d)
+{
+	struct deletion **at = &deletions;
+
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
+}
+
+static void readers_late(void *user)
+{
+	struct deletion *d = user;
+
+	d->timer = NULL;
+	unlink_deletion(d);
+	if (!stdio_is_over(d->proc->stdio))
+		log_warning("output is thrown away: nobody has read it for %d s",
+			    FRONT_DRAIN_MS / 1000);
+	delete_now(d);
+}
+
+void front_service_eof(struct front *f, struct task_proc *p)
+{
+	struct deletion *d = find_deletion(p);
+
+	if (!d || !p->stdio || !stdio_is_over(p->stdio))
+		return;
+	/* Not from within the pump that tells of it: it would be freed under its own feet. */
+	ev_timer_cancel(TAKE_PTR(d->timer));
+	if (ev_timer(f->ev, 0, readers_late, d, &d->timer) == 0)
+		return;
+	unlink_deletion(d);
+	server_error(d->call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+	free(d);
+}
+
+void front_service_forget(const struct task *t)
+{
+	for (struct deletion *d = deletions, *next; d; d = next) {
+		next = d->next;
+		if (d->proc->task != t)
+			continue;
+		unlink_deletion(d);
+		ev_timer_cancel(d->timer);
+		server_error(d->call, TTRPC_NOT_FOUND, "container not created: not found");
+		free(d);
+	}
+}
+
+void front_service_delete(void *user, struct server_call *call, const uint8_t *payload, size_t n)
+{
+	struct front *f = user;
+	struct task_proc *p;
+	struct deletion *d;
+
+	UNPACK(m, Containerd__Task__V2__DeleteRequest,
+	       containerd__task__v2__delete_request__unpack);
+	p = service_find(&f->service, call, m->id, m->exec_id);
+	containerd__task__v2__delete_request__free_unpacked(m, NULL);
+	if (!p)
+		return;
+	if (find_deletion(p)) {
+		server_error(call, TTRPC_FAILED_PRECONDITION,
+			     "it is being deleted: failed precondition");
+		return;
+	}
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	d->front = f;
+	d->call = call;
+	d->proc = p;
+	if (p->state != SUP_EXITED || !p->stdio || stdio_is_over(p->stdio) ||
+	    ev_timer(f->ev, FRONT_DRAIN_MS, readers_late, d, &d->timer) < 0) {
+		d->timer = NULL;
+		delete_now(d);
+		return;
+	}
+	d->next = deletions;
+	deletions = d;
+}
