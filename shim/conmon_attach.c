@@ -3,17 +3,11 @@
 #include "shim/conmon_attach.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "common/fd.h"
 #include "common/log.h"
 
-#define BACKLOG 10
 #define CLIENTS_MAX 64
 #define INPUT_PACKET 32768
 #define SENDS_MAX 64 /* in one wake-up, so that others have their turn */
@@ -213,31 +207,37 @@ static void client_ready(void *user, int fd UNUSED, uint32_t events)
 		check_room(a);
 }
 
-static void accept_ready(void *user, int fd, uint32_t events UNUSED)
+/* Returns whether there was one. */
+static bool accept_one(struct conmon_attach *a)
 {
-	struct conmon_attach *a = user;
-	int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int conn = accept4(a->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c;
 
 	if (conn < 0)
-		return;
+		return false;
 	c = a->n_clients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
 	if (!c) {
 		log_warning("an attaching client is refused: too many");
 		fd_close(conn);
-		return;
+		return true;
 	}
 	*c = (struct client){ .a = a, .fd = conn, .events = EPOLLIN };
 	c->tail = &c->head;
 	if (ev_add(a->config.ev, conn, c->events, client_ready, c, &c->source) < 0) {
 		fd_close(conn);
 		free(c);
-		return;
+		return true;
 	}
 	c->next = a->clients;
 	a->clients = c;
 	a->n_clients++;
 	client_events(c);
+	return true;
+}
+
+static void accept_ready(void *user, int fd UNUSED, uint32_t events UNUSED)
+{
+	(void)accept_one(user);
 }
 
 static void stall_check(void *user);
@@ -286,6 +286,9 @@ static void enqueue(struct client *c, enum log_stream stream, const char *data, 
 bool conmon_attach_output(struct conmon_attach *a, enum log_stream stream, const char *data,
 			  size_t n)
 {
+	/* Whoever has connected before this output was written gets it, whichever the loop saw first. */
+	while (a->fd >= 0 && !a->clients && accept_one(a))
+		;
 	for (struct client *c = a->clients; c; c = c->next) {
 		if (is_full(c)) {
 			a->refused = true;
@@ -339,36 +342,6 @@ bool conmon_attach_end(struct conmon_attach *a)
 	return !a->clients;
 }
 
-static int make_link(const struct conmon_attach_config *config, struct err *err)
-{
-	if (!config->link)
-		return 0;
-	if (unlink(config->link) < 0 && errno != ENOENT)
-		return err_sys(err, "remove \"%s\"", config->link);
-	if (symlink(config->bundle, config->link) < 0)
-		return err_sys(err, "link \"%s\" to \"%s\"", config->link, config->bundle);
-	return 0;
-}
-
-static int listen_at(int dirfd)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	CLEANUP_FD int fd = -EBADF;
-
-	/* The path is short, whatever the bundle's. */
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/attach", fd_path(dirfd).s);
-	if (unlinkat(dirfd, "attach", 0) < 0 && errno != ENOENT)
-		return -errno;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/* bind takes the mode from the socket's inode: nobody else gets in even for a moment. */
-	if (fchmod(fd, 0700) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    fchmodat(dirfd, "attach", 0700, 0) < 0 || listen(fd, BACKLOG) < 0)
-		return -errno;
-	return fd_take(&fd);
-}
-
 int conmon_attach_new(const struct conmon_attach_config *config, struct conmon_attach **ret,
 		      struct err *err)
 {
@@ -378,13 +351,13 @@ int conmon_attach_new(const struct conmon_attach_config *config, struct conmon_a
 	if (!a)
 		return err_set(err, ENOMEM, "out of memory");
 	a->config = *config;
-	r = a->fd = listen_at(config->dirfd);
+	r = a->fd = conmon_attach_listen(config->dirfd);
 	if (r >= 0)
 		r = ev_add(config->ev, a->fd, EPOLLIN, accept_ready, a, &a->source);
 	if (r < 0)
 		err_sysn(err, r, "attach socket in \"%s\"", config->bundle);
 	else
-		r = make_link(config, err);
+		r = conmon_attach_link(config, err);
 	if (r < 0) {
 		conmon_attach_free(a);
 		return r;

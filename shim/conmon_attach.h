@@ -47,3 +47,7 @@ void conmon_attach_input_room(struct conmon_attach *a);
 /* No more output comes and no more clients (the socket and the link are unlinked): each is closed once it has what waits for it. Returns
  * true if none is left (then idle is not called). */
 bool conmon_attach_end(struct conmon_attach *a);
+
+/* conmon_socket.c: the listening socket `attach` in the directory; its link, if one is asked for. */
+MUST_CHECK int conmon_attach_listen(int dirfd);
+MUST_CHECK int conmon_attach_link(const struct conmon_attach_config *config, struct err *err);

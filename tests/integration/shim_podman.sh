@@ -87,6 +87,13 @@ t_large() {
 	is "$(run --rm --log-driver none bb seq 1 200000 | { sleep 1; cksum; })" "$sum"
 	is "$(seq 1 200000 | run --rm -i bb cat | cksum)" "$sum"
 }
+t_short() {
+	# A short program's output is there every time.
+	local i
+	for ((i = 0; i < 25; i++)); do
+		is "$(run --rm bb echo "short $i")" "short $i"
+	done
+}
 t_logs() {
 	run --name g bb sh -c 'echo one; echo two >&2; printf three'
 	is "$(pod logs g 2>/dev/null)" $'one\nthree'
@@ -269,6 +276,7 @@ t "run: output, status, stdin" t_run
 t "missing and unfit programs: 127 and 126" t_missing
 t "run -d: log, stop, start, the monitor's end" t_detached
 t "2 MB of lines attached, logged, as input" t_large
+t "short runs lose nothing" t_short
 t "logs: format, --tail, --since, -f" t_logs
 t "exec: output, status, -i, -d, -t, large" t_exec
 t "terminals: run -it, exec -it, window size" t_terminal
