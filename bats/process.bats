@@ -250,3 +250,11 @@ teardown() { clean_container; teardown_common; }
 	status_is 0
 	has "_ses.$ID"
 }
+
+@test "signals: what the caller ignores is not the container's" {
+	args cat /proc/self/status
+	run bash -c 'trap "" PIPE HUP USR1 INT; exec "$@" </dev/null' x "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID"
+	status_is 0
+	has "SigIgn:	0000000000000000"
+	has "SigBlk:	0000000000000000"
+}

@@ -80,16 +80,6 @@ static const char *step_text(enum spawn_step step)
 	return texts[step];
 }
 
-/* Handlers of the parent must not run in the child, and ignored signals stay ignored over execve.
- * The mask is still full here. */
-static void reset_signals(void)
-{
-	struct sigaction action = { .sa_handler = SIG_DFL };
-
-	for (int sig = 1; sig < _NSIG; sig++)
-		sigaction(sig, &action, NULL);
-}
-
 /* First everything is duplicated above all targets, then put in place: so no source is overwritten
  * before its use, however they overlap. */
 static int map_fds(const struct spawn_child *child)
@@ -160,7 +150,9 @@ static int child_steps(struct spawn_child *child)
 	sigset_t none;
 	int r;
 
-	reset_signals();
+	/* Handlers of the parent must not run in the child, and ignored signals stay ignored over
+	 * execve. The mask is still full here. */
+	sys_signals_default();
 	*step = SPAWN_SESSION;
 	if (spawn->new_session && setsid() < 0)
 		return -errno;

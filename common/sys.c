@@ -163,3 +163,12 @@ int sys_set_mm_map(const void *map, size_t size)
 {
 	return CALL(prctl, PR_SET_MM, PR_SET_MM_MAP, map, size, 0);
 }
+
+void sys_signals_default(void)
+{
+	/* All zeroes is SIG_DFL, no flags, no mask in every architecture's struct of the kernel. */
+	static const char zero[256];
+
+	for (int sig = 1; sig < _NSIG; sig++)
+		(void)syscall(SYS_rt_sigaction, sig, zero, NULL, _NSIG / 8);
+}

@@ -51,3 +51,7 @@ MUST_CHECK int sys_set_mm_map(const void *map, size_t size);
 /* The hook itself: 0, -ENOSYS or -EPERM for the call of that name. */
 MUST_CHECK int sys_test_failure(const char *name);
 #endif
+
+/* Default disposition for every signal, also for the two that the C library keeps for itself and does
+ * not let sigaction touch: posix_spawn in GNU make, say, leaves them ignored for its children. */
+void sys_signals_default(void);

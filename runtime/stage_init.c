@@ -25,6 +25,7 @@
 #include "common/log.h"
 #include "common/path.h"
 #include "common/str.h"
+#include "common/sys.h"
 #include "runtime/creds.h"
 #include "runtime/hooks.h"
 #include "runtime/netdev.h"
@@ -60,7 +61,6 @@ static int ask(struct stage *s, enum sync_type request, int value, enum sync_typ
 static int step_session(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
-	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
 	/* While we hold these, nobody sees our parent's end of file or its unlocking. */
@@ -73,9 +73,7 @@ static int step_session(void *ctx, struct err *err)
 		s->prep.stdio_parent[i] = fd_close(s->prep.stdio_parent[i]);
 	/* What the caller ignores (SIGPIPE, SIGHUP below nohup) and what the foreground blocks is
 	 * not the container's business; both survive execve. */
-	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
-			(void)sigaction(sig, &action, NULL);
+	sys_signals_default();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* EPERM only where we lead a session already. */
