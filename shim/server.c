@@ -14,7 +14,7 @@
 #include "shim/ttrpc.h"
 
 #define CONNS_MAX 512                   /* an exec has three */
-#define CALLS_MAX 4096                  /* under way, a connection: Waits for sessions */
+#define CALLS_MAX 1024                  /* under way, a connection: Waits for sessions */
 #define STREAM_MAX (256u << 10)         /* waiting for a slow client of a stream */
 #define OUT_MAX (TTRPC_MESSAGE_MAX * 2) /* waiting at all; above: disconnect */
 #define IN_BIG (64u << 10)              /* half a message; from here on it counts */

@@ -264,12 +264,12 @@ def _():
         serves()
 
 
-@test("a thousand calls that wait: refused above a limit")
+@test("two thousand calls that wait: refused above a limit")
 def _():
     wait = request(TASK, "Wait", field(1, ID))
     with connect(5) as s:
         refused = 0
-        for i in range(1000):
+        for i in range(2000):
             s.sendall(frame(2 * i + 1, 1, wait))
         for _ in range(500):
             refused += status_code(read_frame(s)[3]) == 8
