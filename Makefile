@@ -83,9 +83,9 @@ LIB_runtime := $(BUILD_DIR)/libruntime.a
 LIB_shim := $(BUILD_DIR)/libshim.a
 
 .PHONY: help all demo test test-fast unit bench lint fmt fuzz coverage install uninstall dist clean deps \
-	deps-build payload cross
+	deps-build payload cross drivers fuzz-replay FORCE
 .DELETE_ON_ERROR:
-.SECONDARY:
+.PRECIOUS: $(BUILD_DIR)/obj/%.o $(BUILD_DIR)/obj/gen/%.o
 
 all: $(BIN_DIR)/thole $(BIN_DIR)/thole-shim ## build bin/thole and bin/thole-shim (BUILD=debug|release|asan|cov)
 
@@ -109,7 +109,7 @@ $(GEN_DIR)/%.pb-c.c $(GEN_DIR)/%.pb-c.h &: %.proto
 $(call obj,$(SRC_shim)): | $(GEN_C)
 
 # The commit is compiled into one object only; it changes with every commit.
-$(BUILD_DIR)/obj/common/version.o: ALL_CPPFLAGS += -DTHOLE_COMMIT='"$(COMMIT)"'
+$(BUILD_DIR)/obj/common/version.o: private ALL_CPPFLAGS += -DTHOLE_COMMIT='"$(COMMIT)"'
 $(BUILD_DIR)/obj/common/version.o: $(BUILD_DIR)/commit
 
 # Objects are made anew when the flags change.

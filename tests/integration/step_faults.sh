@@ -4,10 +4,28 @@
 # exactly one error line (which names the step), no process, no cgroup, no mount, no state left; and
 # after a kill of the runtime, that state and list tell the truth and delete --force cleans up.
 #
-#   step_faults.sh THOLE BUNDLE      (THOLE built with -DTHOLE_TEST, as root)
+#   step_faults.sh [THOLE BUNDLE]      (THOLE built with -DTHOLE_TEST, as root)
 #
 # BUNDLE/config.json has linux.cgroupsPath below /thole-test-..., terminal false.
 set -u
+if [ $# -eq 0 ]; then # as a test: the debug build, a bundle of its own, one TAP line
+	own=$(mktemp -d /tmp/thole-faults.XXXXXX)
+	mkdir -p "$own"/rootfs/{bin,dev,proc,sys,etc}
+	cp build/release/payload/payload "$own/rootfs/bin/"
+	ln "$own/rootfs/bin/payload" "$own/rootfs/bin/true"
+	bin/thole spec --bundle "$own"
+	jq '.process.terminal = false | .process.rlimits = [] | .process.args = ["/bin/payload", "sleep", "300"]
+		| .linux.cgroupsPath = "/thole-test-faults/c"' "$own/config.json" >"$own/c"
+	mv "$own/c" "$own/config.json"
+	echo 1..1
+	if out=$("$0" "$PWD/build/debug/bin/thole" "$own" 2>&1); then echo "ok 1 $(tail -n 1 <<<"$out")"; else
+		grep -v ^ok <<<"$out" | sed 's/^/# /' | tail -n 20
+		echo "not ok 1 every step fails in turn"
+	fi
+	rm -rf "$own"
+	find /sys/fs/cgroup -maxdepth 2 -type d -name thole-test-faults -exec rmdir {} + 2>/dev/null
+	exit
+fi
 thole=$1 bundle=$2
 root=$(mktemp -d /tmp/thole-faults.XXXXXX)
 log=$root/log
