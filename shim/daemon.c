@@ -17,13 +17,13 @@
 #include "common/proc.h"
 #include "common/sock.h"
 #include "common/str.h"
+#include "shim/memory.h"
 #include "shim/oom.h"
 #include "shim/overlay.h"
 #include "shim/registry.h"
 #include "shim/service.h"
 #include "shim/start.h"
 
-#define SET_UP_STACK (128u << 10)
 #define SHIM_LOG_MAX (1 << 20)
 #define LOG_END_MS 2000
 #define REPLY_END_MS 1000
@@ -416,20 +416,6 @@ static void report_close(struct shim *s)
 	s->report_fd = fd_close(s->report_fd);
 }
 
-/* The set-up needed more than the idling afterwards does: its deep stack and its heap. */
-static void give_back_memory(void)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
-
-	/* Below this frame, and a page apart from it: nothing lives there. */
-	if (madvise((void *)(here - SET_UP_STACK), SET_UP_STACK - page, MADV_DONTNEED) < 0)
-		log_debug("the stack of the set-up stays");
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
-}
-
 static void report_ready(void *user, int fd, uint32_t events UNUSED)
 {
 	struct shim *s = user;
@@ -441,7 +427,7 @@ static void report_ready(void *user, int fd, uint32_t events UNUSED)
 		return;
 	report_close(s);
 	if (n == 1 && ack == START_ACK && s->reported) {
-		give_back_memory(); /* here little is on the stack */
+		memory_give_back(); /* here little is on the stack */
 		return;
 	}
 	fail(s, "the launcher died before the container was reported");
