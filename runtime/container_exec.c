@@ -230,6 +230,9 @@ static int exec_in(struct stage *s, struct foreground *fg, bool detach, struct e
 	struct foreground_io io = { .tty_master = -EBADF };
 	int r = stage_parent_run(s, err);
 
+	/* Its end in the middle of the joining shows as any error at all: ENOENT of the cgroup, say. */
+	if (r < 0 && state_status(&s->state, NULL) == STATE_STOPPED)
+		return check_status(STATE_STOPPED, true, err);
 	if (r >= 0)
 		r = stage_parent_started(s, err);
 	if (r < 0 || detach)

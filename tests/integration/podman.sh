@@ -133,7 +133,7 @@ t_terminal() {
 	gone tt
 	like "$(on_pty podman --root "$W/root" --runroot /run/podman --tmpdir /run/podman-tmp \
 		--runtime "$RT" run --rm -it --cgroup-parent "$CG" --network none "${limits[@]}" bb \
-		stty size)" $'24 80\r*'
+		sh -c 'until stty size | grep -v "^0 0"; do sleep 0.1; done')" $'24 80\r*'
 }
 t_userns() {
 	local map=(--uidmap 0:200000:5000 --gidmap 0:200000:5000)
