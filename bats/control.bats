@@ -108,6 +108,29 @@ ticks() { awk '{print $14 + $15}' "/proc/$(rt state "$ID" | jq .pid)/stat"; }
 	wait
 }
 
+@test "a paused container: an exec that waits ends by SIGINT and SIGTERM, and leaves nothing" {
+	requires thole
+	running
+	rt pause "$ID"
+	for sig in INT TERM HUP; do
+		for how in '' -t; do
+			# A background job of a shell would ignore SIGINT, and what is ignored does not interrupt.
+			# And what is frozen keeps its output open.
+			status=0
+			env --default-signal=INT timeout --signal=$sig 0.5 "$RUNTIME" --root "$STATE" \
+				exec $how --ignore-paused "$ID" /bin/payload echo hi </dev/null >"$T/exec" 2>&1 3>&- ||
+				status=$?
+			output=$(cat "$T/exec")
+			[ "$status" -eq 124 ] || { echo "$sig $how: $status $output"; false; }
+			one_line_with "exec failed: unable to start container process: "
+			has "interrupted by SIG$sig"
+		done
+	done
+	rt resume "$ID"
+	# What was frozen with its SIGKILL has died of it.
+	wait_for 5 sh -c "[ \"\$('$RUNTIME' --root '$STATE' ps -f json '$ID' | jq length)\" = 1 ]"
+}
+
 @test "a paused container can be killed and deleted" {
 	running
 	rt pause "$ID"

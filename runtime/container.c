@@ -264,7 +264,7 @@ static int hand_over(struct state_dir *dir, struct state *state, int pidfd, stru
 		return r;
 	/* A startContainer hook may call us for this very container. */
 	state_dir_unlock(dir);
-	return sync_await_report(report, pidfd, false, err);
+	return sync_await_report(report, pidfd, -EBADF, false, err);
 }
 
 int container_start(struct arena *arena, const char *root, const char *id, struct err *err)

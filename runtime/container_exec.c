@@ -149,8 +149,11 @@ static int process_from_file(struct arena *arena, const char *path, struct spec_
 	return spec_read_process(arena, data, n, ret, err);
 }
 
-static int check_status(enum state_status status, bool ignore_paused, struct err *err)
+static int check_status(struct stage *s, bool ignore_paused, struct err *err)
 {
+	enum state_status status = state_status(&s->state, &s->join_pidfd);
+
+	s->paused = status == STATE_PAUSED;
 	if (status == STATE_STOPPED || status == STATE_CREATING)
 		return err_set(err, EINVAL, "cannot exec in a %s container",
 			       status == STATE_STOPPED ? "stopped" : "not yet created");
@@ -253,7 +256,7 @@ static int run(struct arena *arena, const struct container_exec *req, struct sta
 	if (r >= 0)
 		r = state_read(arena, &s->dir, &s->state, err);
 	if (r >= 0)
-		r = check_status(state_status(&s->state, &s->join_pidfd), req->ignore_paused, err);
+		r = check_status(s, req->ignore_paused, err);
 	if (r >= 0)
 		r = decide(arena, req, s, e, err);
 	if (r >= 0)

@@ -5,6 +5,7 @@
 #include "runtime/spawn.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -123,7 +124,21 @@ int spawn_reap(struct spawned *child, bool all, int *ret_status)
 	return ended;
 }
 
-int spawn_kill_reap(struct spawned *child)
+/* True once the child can be reaped; without a pidfd nobody knows, and the wait has no bound. */
+static bool ends_in_time(const struct spawned *child, int timeout_ms)
+{
+	struct pollfd p = { .fd = child->pidfd, .events = POLLIN };
+	int r;
+
+	if (child->pidfd < 0)
+		return true;
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	return r != 0;
+}
+
+int spawn_kill_reap(struct spawned *child, int timeout_ms)
 {
 	int status = -1;
 
@@ -131,7 +146,8 @@ int spawn_kill_reap(struct spawned *child)
 		/* Not reaped yet, so the pid is still the child's; the pidfd is the surer way. */
 		if (child->pidfd < 0 || sys_pidfd_send_signal(child->pidfd, SIGKILL) < 0)
 			(void)kill(child->pid, SIGKILL);
-		status = spawn_wait(child);
+		if (ends_in_time(child, timeout_ms))
+			status = spawn_wait(child);
 	}
 	child->pidfd = fd_close(child->pidfd);
 	return status < 0 ? -1 : status;

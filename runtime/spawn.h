@@ -29,8 +29,9 @@ struct spawned {
 MUST_CHECK int spawn_process(const struct spawn_args *args, struct spawned *ret, struct err *err);
 
 /* Kills (SIGKILL) and reaps; the only waiting for container processes in set-up. Returns the wait
- * status, -1 if it is not ours to reap. */
-int spawn_kill_reap(struct spawned *child);
+ * status, -1 if it is not ours to reap or does not end in timeout_ms: a frozen v1 cgroup holds even
+ * SIGKILL back, and a process may hang in the kernel. It then dies when it can, without us. */
+int spawn_kill_reap(struct spawned *child, int timeout_ms);
 /* Without blocking: 1 and *ret_status if the child has ended, else 0. `all` also reaps every other
  * child (the orphans of a subreaper). */
 int spawn_reap(struct spawned *child, bool all, int *ret_status);

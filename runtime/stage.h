@@ -52,6 +52,7 @@ struct stage {
 	struct rootfs rootfs; /* the child's view */
 	struct spawned helper, init;
 	int join_pidfd;   /* exec: the container's init */
+	bool paused;      /* exec: it was frozen when we came */
 	int interrupt_fd; /* see interrupt.h */
 	int sync_parent, sync_child;
 	int tty_master; /* foreground with a terminal, after the console step */
@@ -65,6 +66,10 @@ struct stage {
 	bool cwd_denied;        /* chdir as root was refused: the user tries again */
 	char program[PATH_MAX]; /* what execve gets */
 };
+
+/* How long a killed child may take: in a frozen v1 cgroup nobody has to wait to know the answer. */
+#define STAGE_KILL_MS 10000
+#define STAGE_KILL_PAUSED_MS 100
 
 #define STAGE_PAGE_HELPER 64
 #define STAGE_PAGE_INIT 128

@@ -37,7 +37,7 @@ int stage_tell_death(struct stage *s, struct spawned *child, const char *role, s
 {
 	const char *expected = strstr(err->msg, "expected ");
 	char last[STEP_NAME_MAX] = "", want[64] = "", name[32];
-	int status = spawn_kill_reap(child);
+	int status = spawn_kill_reap(child, STAGE_KILL_MS);
 	uint64_t kills = 0;
 
 	if (expected)

@@ -315,14 +315,19 @@ static int step_spawn(void *ctx, struct err *err)
 	return r;
 }
 
+static void kill_child(const struct stage *s, struct spawned *child)
+{
+	(void)spawn_kill_reap(child, s->paused ? STAGE_KILL_PAUSED_MS : STAGE_KILL_MS);
+}
+
 static void undo_spawn(void *ctx)
 {
 	struct stage *s = ctx;
 
 	/* A helper that is gone may have left an init we know nothing of: it sees the end of file. */
 	s->sync_parent = fd_close(s->sync_parent);
-	(void)spawn_kill_reap(&s->helper);
-	(void)spawn_kill_reap(&s->init);
+	kill_child(s, &s->helper);
+	kill_child(s, &s->init);
 }
 
 /* The v2 domain may refuse processes because controllers are enabled below it: then init's own
@@ -540,19 +545,20 @@ int stage_parent_run(struct stage *s, struct err *err)
 int stage_parent_started(struct stage *s, struct err *err)
 {
 	bool exec = is_exec(s);
-	int r = sync_await_report(s->prep.fifos.report_in, s->init.pidfd, exec, err);
+	int r = sync_await_report(s->prep.fifos.report_in, s->init.pidfd, s->interrupt_fd, exec,
+				  err);
 
 	s->prep.fifos.report_in = fd_close(s->prep.fifos.report_in);
 	if (r < 0) {
 		if (exec)
-			(void)spawn_kill_reap(&s->init);
+			kill_child(s, &s->init);
 		return err_wrap(err, "unable to start container process");
 	}
 	if (exec && s->request->pid_file)
 		r = stage_write_pid_file(s->request->pid_file, s->init.pid, err);
 	/* A process that nobody was told of. */
 	if (r < 0)
-		(void)spawn_kill_reap(&s->init);
+		kill_child(s, &s->init);
 	return r;
 }
 

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "common/str.h"
+#include "runtime/interrupt.h"
 
 #define SYNC_MAGIC 0x74686f6cu
 
@@ -272,16 +273,17 @@ static int read_report(int fd, struct report *r, bool to_exec, struct err *err)
 	return take_message(r, to_exec, err);
 }
 
-int sync_await_report(int report_fd, int pidfd, bool to_exec, struct err *err)
+int sync_await_report(int report_fd, int pidfd, int interrupt_fd, bool to_exec, struct err *err)
 {
 	struct report report = { .n = 0 };
 
 	for (;;) {
-		struct pollfd fds[2] = {
+		struct pollfd fds[3] = {
 			{ .fd = report_fd, .events = POLLIN },
 			{ .fd = pidfd, .events = POLLIN },
+			{ .fd = interrupt_fd, .events = POLLIN },
 		};
-		int r = poll(fds, 2, -1);
+		int r = poll(fds, ARRAY_COUNT(fds), -1);
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -293,6 +295,10 @@ int sync_await_report(int report_fd, int pidfd, bool to_exec, struct err *err)
 				return r < 0 ? r : 0;
 		} else if (fds[1].revents) {
 			return report.execing ? 0 : not_ready("it ended", err);
+		} else {
+			r = interrupt_check(interrupt_fd, err);
+			if (r < 0)
+				return r;
 		}
 	}
 }

@@ -68,6 +68,8 @@ MUST_CHECK int sync_expect(int fd, enum sync_type want, struct sync_msg *ret, in
  * -errno. */
 MUST_CHECK int sync_wait(int fd, enum sync_type want);
 
-/* Waits for EXECING on the report (pidfd: init's, its death ends the wait). FAIL becomes err;
- * `to_exec` also waits for the execve itself: end of file, or FAIL. */
-MUST_CHECK int sync_await_report(int report_fd, int pidfd, bool to_exec, struct err *err);
+/* Waits for EXECING on the report (pidfd: init's, its death ends the wait; interrupt_fd: see
+ * interrupt.h, -EINTR; either may be < 0). FAIL becomes err; `to_exec` also waits for the execve
+ * itself: end of file, or FAIL. */
+MUST_CHECK int sync_await_report(int report_fd, int pidfd, int interrupt_fd, bool to_exec,
+				 struct err *err);

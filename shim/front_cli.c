@@ -124,15 +124,27 @@ static int absolute(struct parse *p, int option, const char **ret, struct err *e
 	return 0;
 }
 
+/* getopt_long takes any beginning of a name that is unique today; the client commands do not, and a
+ * new option would change what such a word means. */
+static bool is_whole_name(const char *word, const char *name)
+{
+	size_t n = strlen(name);
+
+	return str_starts_with(word, "--") && strncmp(word + 2, name, n) == 0 &&
+	       (word[2 + n] == '\0' || word[2 + n] == '=');
+}
+
 static int parse_words(struct parse *p, int argc, char **argv, struct err *err)
 {
 	struct front_options *o = p->o;
-	int c;
+	int c, at = 1;
 
 	o->runtime_args = ARENA_ARRAY(p->arena, RUNTIME_ARGS_MAX, const char *);
 	optind = 0; /* glibc: start anew */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
+	for (; (c = getopt_long(argc, argv, "+:", options, NULL)) != -1; at = optind) {
+		if (c >= OPT_ID && !is_whole_name(argv[at], options[c - OPT_ID].name))
+			return err_set(err, EINVAL, "unknown option \"%s\"", argv[at]);
 		if (c == ':')
 			return err_set(err, EINVAL, "option \"%s\" needs a value",
 				       argv[optind - 1]);

@@ -199,7 +199,7 @@ static void test_report(void **state)
 		}
 		f.report_fd = fd_close(f.report_fd);
 		f.report_own = fd_close(f.report_own);
-		assert_int_equal(sync_await_report(f.report_in, -1, cases[i].to_exec, &err),
+		assert_int_equal(sync_await_report(f.report_in, -1, -1, cases[i].to_exec, &err),
 				 cases[i].expected);
 		if (cases[i].expected == -ENOENT)
 			assert_string_equal(err.msg, "gone");
