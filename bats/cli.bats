@@ -159,7 +159,7 @@ teardown() { clean_container; teardown_common; }
 		.process.user.uid = -1|process.user.uid
 		.process.user.uid = 4294967296|process.user.uid
 		.linux.seccomp = {"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"x"}|linux.seccomp.listenerMetadata
-		.linux.intelRdt = {"closID":"x"}|linux.intelRdt
+		.linux.intelRdt = {"closID":"x"}|linux.intelRdt: resctrl is not mounted
 		del(.process.args)|args must not be empty
 		null|config cannot be null
 		.process.selinuxLabel = "a:b:c"|selinux label is specified in config, but selinux is disabled or not supported

@@ -97,6 +97,7 @@ static int run_features(const struct command_call *call, struct err *err)
 		.selinux = true,
 		.cgroup_rdma = true,
 		.memory_policy = true,
+		.intel_rdt = true,
 		.idmap = true,
 		.namespaces = namespace_names(call->arena),
 		.capabilities = capability_names(call->arena, host.last_cap),

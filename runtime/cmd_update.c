@@ -148,17 +148,16 @@ static int from_file(struct arena *arena, const char *path, R **ret, struct err 
 	return spec_read_resources(arena, text, n, ret, err);
 }
 
-/* These belong to resctrl groups, which this runtime does not make for a container. */
-static int refuse_rdt(const struct option_values *v, struct err *err)
+/* One line of that resource, so that it says nothing of another. */
+static int read_schema(const struct option_values *v, const char *name, const char *resource,
+		       const char **ret, struct err *err)
 {
-	const char *l3 = option_string(v, "l3-cache-schema");
-	const char *bandwidth = option_string(v, "mem-bw-schema");
+	const char *text = option_string(v, name);
 
-	if (l3 && *l3)
-		return err_set(err, ENOTSUP, "Intel RDT/CAT: l3 cache schema is not enabled");
-	if (bandwidth && *bandwidth)
-		return err_set(err, ENOTSUP,
-			       "Intel RDT/MBA: memory bandwidth schema is not enabled");
+	*ret = text && *text ? text : NULL;
+	if (*ret && (!str_starts_with(text, resource) || strchr(text, '\n')))
+		return err_set(err, EINVAL, "invalid value for %s: \"%s\" is no line of %s", name,
+			       text, resource);
 	return 0;
 }
 
@@ -166,6 +165,7 @@ static int run(const struct command_call *call, struct err *err)
 {
 	const char *file = option_string(call->options, "resources");
 	R *resources = ARENA_NEW(call->arena, R);
+	struct control_update req = { .root = call->global->root, .id = call->args[0] };
 	int r;
 
 	if (file && *file)
@@ -173,10 +173,13 @@ static int run(const struct command_call *call, struct err *err)
 	else
 		r = from_options(call->options, resources, err);
 	if (r >= 0)
-		r = refuse_rdt(call->options, err);
+		r = read_schema(call->options, "l3-cache-schema", "L3", &req.l3_cache_schema, err);
+	if (r >= 0)
+		r = read_schema(call->options, "mem-bw-schema", "MB:", &req.mem_bw_schema, err);
 	if (r < 0)
 		return r;
-	return control_update(call->arena, call->global->root, call->args[0], resources, err);
+	req.resources = resources;
+	return control_update(call->arena, &req, err);
 }
 
 const struct command cmd_update = {

@@ -55,6 +55,10 @@ static int decide(struct arena *arena, const struct container_create *req, enum 
 	r = host_probe(arena, &m->host, err);
 	if (r < 0)
 		return r;
+	if (m->spec->linux_.intel_rdt.given)
+		r = host_probe_resctrl(arena, &m->host, err);
+	if (r < 0)
+		return r;
 	in.spec = m->spec;
 	in.host = &m->host;
 	r = container_fds(req->preserve_fds, true, &in, err);
@@ -153,6 +157,8 @@ static void destroy(struct stage *s)
 	if (state_dir_lock(&s->dir, true, &err) < 0)
 		return;
 	if (s->cgroup.n && cgroup_destroy(&s->cgroup, 10000, &err) < 0)
+		log_warning("%s", err.msg);
+	if (rdt_remove(&s->state.rdt, &err) < 0)
 		log_warning("%s", err.msg);
 	if (state_dir_remove(&s->dir, &err) < 0)
 		log_warning("%s", err.msg);

@@ -148,7 +148,9 @@ static int destroy(struct arena *arena, struct state_dir *dir, const struct stat
 		if (r < 0)
 			return r;
 	}
-	r = state_dir_remove(dir, err);
+	r = rdt_remove(&state->rdt, err);
+	if (r >= 0)
+		r = state_dir_remove(dir, err);
 	if (r < 0 || !spec || spec->hooks[HOOK_POSTSTOP].n == 0)
 		return r;
 	run.list = &spec->hooks[HOOK_POSTSTOP];

@@ -145,16 +145,41 @@ static int plan_update(struct arena *arena, const struct state *state,
 	return plan_cgroup_resources(arena, resources, plan, err);
 }
 
-int control_update(struct arena *arena, const char *root, const char *id,
-		   const struct spec_resources *given, struct err *err)
+/* With runc's words for a container that has no group. */
+static int check_rdt(const struct control_update *req, const struct state *state, struct err *err)
 {
-	CLEANUP_STATE_DIR struct state_dir dir = STATE_DIR_INIT;
-	enum state_status status = STATE_STOPPED;
+	if (state->rdt.clos || (!req->l3_cache_schema && !req->mem_bw_schema))
+		return 0;
+	return err_set(err, ENOTSUP, "%s schema is not enabled",
+		       req->l3_cache_schema ? "Intel RDT/CAT: l3 cache"
+					    : "Intel RDT/MBA: memory bandwidth");
+}
+
+static int update_cgroup(struct arena *arena, const struct state_dir *dir,
+			 const struct state *state, const struct spec_resources *given,
+			 struct err *err)
+{
 	struct spec_resources apply, keep;
 	const struct spec_resources *old = NULL;
 	struct plan_cgroup plan;
+	int r = read_current(arena, dir, &old, err);
+
+	if (r < 0)
+		return r;
+	update_merge(arena, old, given, &apply, &keep);
+	r = plan_update(arena, state, &apply, &plan, err);
+	if (r >= 0)
+		r = cgroup_update(&plan, err);
+	return r < 0 ? r : write_current(dir, &keep, err);
+}
+
+int control_update(struct arena *arena, const struct control_update *req, struct err *err)
+{
+	CLEANUP_STATE_DIR struct state_dir dir = STATE_DIR_INIT;
+	enum state_status status = STATE_STOPPED;
+	bool rdt = req->l3_cache_schema || req->mem_bw_schema;
 	struct state state;
-	int r = state_dir_open(arena, root, id, true, &dir, err);
+	int r = state_dir_open(arena, req->root, req->id, true, &dir, err);
 
 	if (r >= 0)
 		r = look(arena, &dir, &state, &status, err);
@@ -162,16 +187,16 @@ int control_update(struct arena *arena, const char *root, const char *id,
 		return r;
 	if (status == STATE_STOPPED || status == STATE_CREATING)
 		return err_set(err, EINVAL, "container not running");
-	if (!state.cgroup.n)
-		return err_set(err, ENOTSUP, "container \"%s\" has no cgroup of its own", id);
-	r = read_current(arena, &dir, &old, err);
+	r = check_rdt(req, &state, err);
 	if (r < 0)
 		return r;
-	update_merge(arena, old, given, &apply, &keep);
-	r = plan_update(arena, &state, &apply, &plan, err);
-	if (r >= 0)
-		r = cgroup_update(&plan, err);
-	return r < 0 ? r : write_current(&dir, &keep, err);
+	if (!state.cgroup.n && !rdt)
+		return err_set(err, ENOTSUP, "container \"%s\" has no cgroup of its own", req->id);
+	if (state.cgroup.n)
+		r = update_cgroup(arena, &dir, &state, req->resources, err);
+	if (r >= 0 && rdt)
+		r = rdt_update(&state.rdt, req->l3_cache_schema, req->mem_bw_schema, err);
+	return r;
 }
 
 /* ---- events ---- */

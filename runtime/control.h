@@ -16,10 +16,15 @@ MUST_CHECK int control_pause(struct arena *arena, const char *root, const char *
 MUST_CHECK int control_resume(struct arena *arena, const char *root, const char *id,
 			      struct err *err);
 
+struct control_update {
+	const char *root, *id;
+	const struct spec_resources *resources;
+	const char *l3_cache_schema, *mem_bw_schema; /* NULL: not given */
+};
 /* Applies the given resources, merged with those in force by the rules of update.h, and keeps the
  * result as resources.json in the state directory. On error the old limits stay. */
-MUST_CHECK int control_update(struct arena *arena, const char *root, const char *id,
-			      const struct spec_resources *given, struct err *err);
+MUST_CHECK int control_update(struct arena *arena, const struct control_update *req,
+			      struct err *err);
 
 struct control_events {
 	const char *root, *id;

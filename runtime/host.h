@@ -36,6 +36,7 @@ struct host {
 	struct host_hierarchy *hierarchies;
 	size_t n_hierarchies;
 	const char *v2_controllers; /* the v2 root's, "cpu io memory"; "" or NULL: none */
+	const char *resctrl; /* its mount point; NULL: not mounted, or not asked */
 };
 
 /* Fills everything; strings live in the arena. Errors only where nothing sensible can follow. */
@@ -47,6 +48,9 @@ bool host_in_user_ns(void);
 
 /* The cgroup part of host_probe (host_cgroup.c). */
 MUST_CHECK int host_probe_cgroups(struct arena *arena, struct host *host, struct err *err);
+
+/* Fills host->resctrl, by mountinfo. Only for who needs it. (host_cgroup.c) */
+MUST_CHECK int host_probe_resctrl(struct arena *arena, struct host *host, struct err *err);
 
 /* The hierarchy that has that v1 controller or, for "", the v2 one; NULL if none is mounted. */
 const struct host_hierarchy *host_hierarchy(const struct host *host, const char *controller);

@@ -311,6 +311,34 @@ int host_probe_cgroups(struct arena *arena, struct host *host, struct err *err)
 	return 0;
 }
 
+int host_probe_resctrl(struct arena *arena, struct host *host, struct err *err)
+{
+	char *text, *save = NULL;
+	size_t len;
+	int r;
+
+#ifdef THOLE_TEST
+	if (getenv("THOLE_TEST_RESCTRL")) {
+		host->resctrl = arena_strdup(arena, getenv("THOLE_TEST_RESCTRL"));
+		return 0;
+	}
+#endif
+	r = io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, arena, &text, &len);
+	if (r < 0)
+		return err_sysn(err, r, "read \"/proc/self/mountinfo\"");
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct mount_line m;
+
+		/* A part of it, bound somewhere, is not the root that has all classes. */
+		if (strstr(line, " - resctrl ") && parse_mount_line(line, &m) &&
+		    str_eq(m.type, "resctrl") && str_eq(m.root, "/")) {
+			host->resctrl = m.point;
+			return 0;
+		}
+	}
+	return 0;
+}
+
 const struct host_hierarchy *host_hierarchy(const struct host *host, const char *controller)
 {
 	for (size_t i = 0; i < host->n_hierarchies; i++) {

@@ -12,11 +12,6 @@
 
 /* What the spec allows and this build cannot do yet: refused by name, so that no property is
  * silently ignored. A row goes when the feature comes. */
-static bool has_intel_rdt(const struct spec *spec)
-{
-	return spec->linux_.intel_rdt.given;
-}
-
 static bool has_net_devices(const struct spec *spec)
 {
 	return spec->linux_.n_net_devices > 0;
@@ -31,7 +26,6 @@ static const struct unsupported {
 	const char *json_path;
 	bool (*is_asked)(const struct spec *spec);
 } unsupported[] = {
-	{ "linux.intelRdt", has_intel_rdt },
 	{ "linux.netDevices", has_net_devices },
 	{ "linux.personality.flags", has_personality_flags },
 };
@@ -243,6 +237,9 @@ int plan_build(struct arena *arena, const struct plan_input *in, struct plan **r
 	if (r < 0)
 		return r;
 	plan->mounts = mounts;
+	r = plan_rdt_build(arena, in->spec, in->host, in->request, &plan->rdt, err);
+	if (r < 0)
+		return r;
 	add_hooks(arena, in, plan);
 	*ret = plan;
 	return 0;
@@ -310,6 +307,8 @@ void plan_print(const struct plan *plan, struct str *out)
 	plan_process_print(plan->process, out);
 	if (plan->cgroup)
 		plan_cgroup_print(plan->cgroup, out);
+	if (plan->rdt)
+		plan_rdt_print(plan->rdt, out);
 	if (plan->mounts)
 		plan_mounts_print(plan->mounts, out);
 }

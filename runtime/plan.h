@@ -15,6 +15,7 @@
 #include "runtime/plan_cgroup.h"
 #include "runtime/plan_mounts.h"
 #include "runtime/plan_process.h"
+#include "runtime/plan_rdt.h"
 #include "runtime/plan_request.h"
 #include "spec/spec.h"
 
@@ -65,6 +66,7 @@ struct plan {
 	const struct plan_mounts *mounts; /* NULL for exec */
 	const struct plan_cgroup *cgroup; /* NULL for exec */
 	const struct plan_process *process;
+	const struct plan_rdt *rdt; /* NULL: none; exec: the state says where */
 
 	bool hooks_sync;       /* hooks before pivot: HOOKS_REQ is sent */
 	unsigned int keep_fds; /* fds 3 .. 3+keep_fds-1 reach the process */

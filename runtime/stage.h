@@ -41,6 +41,7 @@ struct stage {
 	struct state state;   /* exec: as read */
 	struct cgroup cgroup; /* the container's, or exec's sub-cgroup */
 	struct cgroup_made cgroup_made;
+	struct rdt_made rdt_made;
 	bool tolerate_cgroup;
 	int tasks[STAGE_TASKS_MAX]; /* v1: the child places itself through these */
 	size_t n_tasks;

@@ -120,6 +120,7 @@ static int step_state(void *ctx, struct err *err)
 		.annotations = s->plan->spec->annotations,
 		.owner = s->host->euid,
 	};
+	rdt_from_plan(s->plan->rdt, &s->state.rdt);
 	r = proc_start_time(getpid(), &s->state.creator_ticks, NULL);
 	if (r < 0)
 		r = err_sysn(err, r, "read the own start time");
@@ -180,6 +181,24 @@ static void undo_cgroup(void *ctx)
 		return;
 	if (s->cgroup.n && cgroup_destroy(&s->cgroup, 5000, &err) < 0)
 		log_warning("%s", err.msg);
+}
+
+static int step_rdt(void *ctx, struct err *err)
+{
+	struct stage *s = ctx;
+	int r = s->plan->rdt ? rdt_create(s->plan->rdt, &s->rdt_made, err) : 0;
+
+	if (r < 0)
+		rdt_undo(&s->state.rdt, &s->rdt_made);
+	return r;
+}
+
+static void undo_rdt(void *ctx)
+{
+	struct stage *s = ctx;
+
+	if (state_dir_is_current(&s->dir))
+		rdt_undo(&s->state.rdt, &s->rdt_made);
 }
 
 /* In a user namespace of its own the container has no right over a process that is not dumpable and
@@ -365,6 +384,8 @@ static int place(struct stage *s, const struct spawned *child, struct err *err)
 		r = cgroup_add(&s->cgroup, child->pid, child->placed, s->tolerate_cgroup, err);
 	if (r < 0 && is_exec(s) && (r == -EBUSY || r == -EOPNOTSUPP))
 		r = place_beside_init(s, child->pid, err);
+	if (r >= 0)
+		r = rdt_add(&s->state.rdt, child->pid, err);
 	if (r < 0)
 		return r;
 	if (s->plan->cpus_final.given &&
@@ -475,6 +496,7 @@ static const struct step parent_steps[] = {
 	{ "state", step_state, undo_state, WHEN_INIT },
 	{ "files", step_files, NULL, WHEN_ALWAYS },
 	{ "cgroup", step_cgroup, undo_cgroup, WHEN_INIT },
+	{ "rdt", step_rdt, undo_rdt, WHEN_INIT },
 	{ "prep", step_prep, undo_prep, WHEN_ALWAYS },
 	{ "spawn", step_spawn, undo_spawn, WHEN_ALWAYS },
 	{ "join", step_join, NULL, WHEN_ALWAYS },

@@ -271,6 +271,23 @@ static void write_cgroup(struct json_writer *w, const struct state *state)
 	jw_end(w);
 }
 
+static void write_rdt(struct json_writer *w, const struct rdt *rdt)
+{
+	if (!rdt->clos)
+		return;
+	jw_key(w, "intelRdt");
+	jw_object(w);
+	jw_key(w, "class");
+	jw_string(w, rdt->clos);
+	jw_key(w, "removeClass");
+	jw_bool(w, rdt->remove_clos);
+	if (rdt->mon) {
+		jw_key(w, "monitoring");
+		jw_string(w, rdt->mon);
+	}
+	jw_end(w);
+}
+
 static void write_process(struct json_writer *w, const char *key, pid_t pid, uint64_t ticks)
 {
 	jw_key(w, key);
@@ -311,6 +328,7 @@ int state_write(const struct state_dir *dir, const struct state *state, struct e
 	write_process(w, "init", state->pid, state->start_ticks);
 	write_process(w, "creator", state->creator_pid, state->creator_ticks);
 	write_cgroup(w, state);
+	write_rdt(w, &state->rdt);
 	jw_key(w, "annotations");
 	jw_object(w);
 	for (size_t i = 0; i < state->annotations.n; i++) {
@@ -375,6 +393,15 @@ static void parse_cgroup(struct arena *arena, const struct json *object, struct 
 	}
 }
 
+static void parse_rdt(const struct json *object, struct rdt *rdt)
+{
+	if (!object)
+		return;
+	rdt->clos = json_str(object, "class");
+	rdt->mon = json_str(object, "monitoring");
+	rdt->remove_clos = get_bool(object, "removeClass");
+}
+
 static void parse_annotations(struct arena *arena, const struct json *object, struct state *state)
 {
 	struct spec_map *map = &state->annotations;
@@ -408,6 +435,7 @@ static int parse_state(struct arena *arena, const struct json *doc, struct state
 	state.creator_pid = (pid_t)get_int(json_get(doc, "creator"), "pid");
 	state.creator_ticks = get_uint(json_get(doc, "creator"), "startTicks");
 	parse_cgroup(arena, json_get(doc, "cgroup"), &state);
+	parse_rdt(json_get(doc, "intelRdt"), &state.rdt);
 	parse_annotations(arena, json_get(doc, "annotations"), &state);
 	if (get_int(doc, "version") != 1 || !state.id || !state.bundle || state.pid < 0)
 		return err_set(err, EBADMSG, "not a state of this runtime");

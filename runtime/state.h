@@ -17,6 +17,7 @@
 #include "common/err.h"
 #include "runtime/cgroup.h"
 #include "runtime/plan_request.h"
+#include "runtime/rdt.h"
 #include "spec/spec.h"
 
 enum state_status {
@@ -41,6 +42,7 @@ struct state { /* what state.json holds */
 	enum cgroup_manager cgroup_manager;
 	bool rootless_cgroup;
 	struct cgroup cgroup;
+	struct rdt rdt;
 	struct spec_map annotations;
 	uid_t owner;
 };

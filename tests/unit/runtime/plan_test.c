@@ -175,7 +175,7 @@ static void test_refusals(void **state)
 		const char *json, *text;
 	} cases[] = {
 		{ CONFIG("", MOUNT_NS ",\"intelRdt\":{\"closID\":\"a\"}"),
-		  "linux.intelRdt: not supported yet" },
+		  "linux.intelRdt: resctrl is not mounted" },
 		{ CONFIG("", "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"}]"
 			     ",\"netDevices\":{\"eth0\":{\"name\":\"e\"}}"),
 		  "linux.netDevices: not supported yet" },
