@@ -98,6 +98,7 @@ static int run_features(const struct command_call *call, struct err *err)
 		.cgroup_rdma = true,
 		.memory_policy = true,
 		.intel_rdt = true,
+		.net_devices = true,
 		.idmap = true,
 		.namespaces = namespace_names(call->arena),
 		.capabilities = capability_names(call->arena, host.last_cap),

@@ -176,6 +176,7 @@ static int run_foreground(struct stage *s, struct foreground *fg, bool reap_all,
 		io.stdio[i] = fd_take(&s->prep.stdio_parent[i]);
 	/* Nothing of the preparation is needed while the container runs. */
 	prep_done(&s->prep);
+	netdev_moves_done(&s->netdev);
 	return foreground_run(fg, &s->init, &io, err);
 }
 

@@ -12,14 +12,39 @@
 
 #include "common/fd.h"
 
-#define NETDEV_BUFFER 4096
+#define NETDEV_BUFFER 32768 /* what the kernel puts into one packet of a dump */
 
-/* Sends the request and reads until its acknowledgement; 0 or -errno as the kernel says. */
-static int request_ack(int fd, const struct nlmsghdr *request)
+/* One packet of answers. 1: go on reading. */
+static int read_packet(const char *buf, size_t n, const struct nlmsghdr *request, netdev_each each,
+		       void *user)
+{
+	int left = (int)n;
+
+	for (const struct nlmsghdr *reply = (const void *)buf; mnl_nlmsg_ok(reply, left);
+	     reply = mnl_nlmsg_next(reply, &left)) {
+		if (reply->nlmsg_seq != request->nlmsg_seq)
+			continue;
+		if (reply->nlmsg_flags & NLM_F_DUMP_INTR)
+			return -EINTR;
+		if (reply->nlmsg_type == NLMSG_ERROR) {
+			if (mnl_nlmsg_get_payload_len(reply) < sizeof(struct nlmsgerr))
+				return -EBADMSG;
+			return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(reply))->error;
+		}
+		if (reply->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (each)
+			each(user, reply);
+	}
+	return 1;
+}
+
+int netdev_request(int fd, const struct nlmsghdr *request, netdev_each each, void *user)
 {
 	char buf[NETDEV_BUFFER] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, from = { 0 };
 	ssize_t n;
+	int r = 1;
 
 	do {
 		n = sendto(fd, request, request->nlmsg_len, 0, (struct sockaddr *)&kernel,
@@ -28,7 +53,7 @@ static int request_ack(int fd, const struct nlmsghdr *request)
 	if (n < 0)
 		return -errno;
 
-	for (;;) {
+	while (r > 0) {
 		socklen_t from_len = sizeof(from);
 
 		n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &from_len);
@@ -41,19 +66,9 @@ static int request_ack(int fd, const struct nlmsghdr *request)
 		/* Any process may write to a netlink socket; only port 0 is the kernel. */
 		if (from_len != sizeof(from) || from.nl_pid != 0)
 			continue;
-
-		int left = (int)n;
-
-		for (const struct nlmsghdr *reply = (const void *)buf; mnl_nlmsg_ok(reply, left);
-		     reply = mnl_nlmsg_next(reply, &left)) {
-			if (reply->nlmsg_seq != request->nlmsg_seq ||
-			    reply->nlmsg_type != NLMSG_ERROR)
-				continue;
-			if (mnl_nlmsg_get_payload_len(reply) < sizeof(struct nlmsgerr))
-				return -EBADMSG;
-			return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(reply))->error;
-		}
+		r = read_packet(buf, (size_t)n, request, each, user);
 	}
+	return r;
 }
 
 int netdev_loopback_up(struct err *err)
@@ -75,7 +90,7 @@ int netdev_loopback_up(struct err *err)
 	info->ifi_flags = IFF_UP;
 	info->ifi_change = IFF_UP;
 	mnl_attr_put_strz(header, IFLA_IFNAME, "lo");
-	r = request_ack(fd, header);
+	r = netdev_request(fd, header, NULL, NULL);
 	if (r < 0)
 		return err_sysn(err, r, "bring network device \"lo\" up");
 	return 0;

@@ -7,13 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <linux/nsfs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "common/sys.h"
 
@@ -231,6 +234,40 @@ int ns_leave(struct ns_saved *saved, struct err *err)
 	}
 	saved->n = 0;
 	return r;
+}
+
+int ns_open_net(const struct ns_fds *fds, pid_t init, struct err *err)
+{
+	for (size_t i = 0; i < fds->n; i++)
+		if (fds->v[i].flag == CLONE_NEWNET && fds->v[i].fd >= 0) {
+			int fd = fd_dup(fds->v[i].fd);
+
+			return fd < 0 ? err_sysn(err, fd, "duplicate a descriptor") : fd;
+		}
+	return open_of(init, CLONE_NEWNET, err);
+}
+
+int ns_rtnetlink(int net_fd, struct err *err)
+{
+	struct ns_saved saved = { .n = 0 };
+	struct err leave = { 0 };
+	int fd = -EBADF, r;
+
+	no_dumps();
+	r = save_own(CLONE_NEWNET, &saved, err);
+	if (r < 0)
+		return r;
+	if (setns(net_fd, CLONE_NEWNET) < 0)
+		r = err_sys(err, "enter the container's network namespace");
+	else
+		fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (r >= 0 && fd < 0)
+		r = err_sys(err, "open rtnetlink socket in the container's network namespace");
+	if (ns_leave(&saved, &leave) < 0) {
+		log_error("%s", leave.msg);
+		_exit(1);
+	}
+	return r < 0 ? r : fd;
 }
 
 int ns_enter_rest(const struct ns_fds *fds, struct err *err)

@@ -45,6 +45,12 @@ MUST_CHECK int ns_enter_early(const struct ns_fds *fds, struct ns_saved *ret, st
 MUST_CHECK int ns_enter_pid_of(int pidfd, pid_t pid, struct ns_saved *ret, struct err *err);
 MUST_CHECK int ns_leave(struct ns_saved *saved, struct err *err);
 
+/* Parent: the network namespace that init has or will enter; opened anew. */
+MUST_CHECK int ns_open_net(const struct ns_fds *fds, pid_t init, struct err *err);
+/* Parent: a rtnetlink socket of that network namespace. Nothing may be done from there: if the own
+ * one cannot be entered again the program ends. */
+MUST_CHECK int ns_rtnetlink(int net_fd, struct err *err);
+
 /* Child or helper: enters what is not early. Dumpable is switched off first (CVE-2016-9962). */
 MUST_CHECK int ns_enter_rest(const struct ns_fds *fds, struct err *err);
 /* Child or helper of exec: one setns(pidfd, flags); kernels before 5.8: one by one. Without a mount

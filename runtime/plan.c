@@ -12,11 +12,6 @@
 
 /* What the spec allows and this build cannot do yet: refused by name, so that no property is
  * silently ignored. A row goes when the feature comes. */
-static bool has_net_devices(const struct spec *spec)
-{
-	return spec->linux_.n_net_devices > 0;
-}
-
 static bool has_personality_flags(const struct spec *spec)
 {
 	return spec->linux_.personality_flags.n > 0;
@@ -26,7 +21,6 @@ static const struct unsupported {
 	const char *json_path;
 	bool (*is_asked)(const struct spec *spec);
 } unsupported[] = {
-	{ "linux.netDevices", has_net_devices },
 	{ "linux.personality.flags", has_personality_flags },
 };
 
@@ -240,6 +234,8 @@ int plan_build(struct arena *arena, const struct plan_input *in, struct plan **r
 	r = plan_rdt_build(arena, in->spec, in->host, in->request, &plan->rdt, err);
 	if (r < 0)
 		return r;
+	plan->net_devices = in->spec->linux_.net_devices;
+	plan->n_net_devices = in->spec->linux_.n_net_devices;
 	add_hooks(arena, in, plan);
 	*ret = plan;
 	return 0;
@@ -298,6 +294,12 @@ static void print_own(const struct plan *plan, struct str *out)
 	if (plan->memory_policy.given)
 		str_addf(out, "memory policy: mode 0x%x nodes 0x%lx\n",
 			 (unsigned int)plan->memory_policy.mode, plan->memory_policy.nodes[0]);
+	for (size_t i = 0; i < plan->n_net_devices; i++) {
+		const struct spec_net_device *d = &plan->net_devices[i];
+
+		str_addf(out, "network device: %s as %s\n", d->host_name,
+			 d->name ? d->name : d->host_name);
+	}
 	print_hooks(plan, out);
 }
 

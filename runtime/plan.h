@@ -66,6 +66,8 @@ struct plan {
 	const struct plan_mounts *mounts; /* NULL for exec */
 	const struct plan_cgroup *cgroup; /* NULL for exec */
 	const struct plan_process *process;
+	const struct spec_net_device *net_devices; /* moved into its network namespace */
+	size_t n_net_devices;
 	const struct plan_rdt *rdt; /* NULL: none; exec: the state says where */
 
 	bool hooks_sync;       /* hooks before pivot: HOOKS_REQ is sent */

@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "runtime/netdev_move.h"
 #include "runtime/prep.h"
 #include "runtime/spawn.h"
 #include "runtime/state.h"
@@ -42,6 +43,7 @@ struct stage {
 	struct cgroup cgroup; /* the container's, or exec's sub-cgroup */
 	struct cgroup_made cgroup_made;
 	struct rdt_made rdt_made;
+	struct netdev_moves netdev;
 	bool tolerate_cgroup;
 	int tasks[STAGE_TASKS_MAX]; /* v1: the child places itself through these */
 	size_t n_tasks;
@@ -92,7 +94,7 @@ MUST_CHECK int stage_write_pid_file(const char *path, pid_t pid, struct err *err
 
 /* Clone and the child's first step put it into every cgroup: nothing is left for the parent. */
 bool stage_is_placed(const struct stage *s, const struct spawned *child);
-/* Init must wait for its id maps or its cgroup: MAP_REQ and MAP_OK are exchanged. Both sides see the
+/* Init must wait for its id maps, its cgroup or its network devices: MAP_REQ and MAP_OK are exchanged. Both sides see the
  * same facts. Without them init needs nothing that the parent does only after the clone, and runs
  * on beside it. */
 bool stage_waits_for_maps(const struct stage *s);

@@ -34,6 +34,7 @@ void stage_setup(struct stage *s)
 	s->sync_parent = s->sync_child = s->tty_master = -EBADF;
 	s->interrupt_fd = interrupt_begin();
 	s->tty.master = s->tty.slave = -EBADF;
+	s->netdev = (struct netdev_moves)NETDEV_MOVES_INIT;
 	s->page = step_page_new();
 	s->trace_fd = step_trace_open();
 }
@@ -41,6 +42,7 @@ void stage_setup(struct stage *s)
 void stage_done(struct stage *s)
 {
 	prep_done(&s->prep);
+	netdev_moves_done(&s->netdev);
 	s->sync_parent = fd_close(s->sync_parent);
 	s->sync_child = fd_close(s->sync_child);
 	s->tty_master = fd_close(s->tty_master);
@@ -285,7 +287,9 @@ bool stage_is_placed(const struct stage *s, const struct spawned *child)
 
 bool stage_waits_for_maps(const struct stage *s)
 {
-	return s->prep.helper || (!is_exec(s) && s->plan->ns.user) || !stage_is_placed(s, &s->init);
+	/* Devices: their sysctls (net.ipv4.conf.eth0...) are init's to write. */
+	return s->prep.helper || (!is_exec(s) && s->plan->ns.user) || s->plan->n_net_devices ||
+	       !stage_is_placed(s, &s->init);
 }
 
 int stage_place_self(struct stage *s, struct err *err)
@@ -465,6 +469,32 @@ static int step_devices(void *ctx, struct err *err)
 	return s->cgroup.n ? cgroup_create_devices(s->plan->cgroup, &s->cgroup_made, err) : 0;
 }
 
+static int step_netdev(void *ctx, struct err *err)
+{
+	struct stage *s = ctx;
+	struct netdev_moves *moves = &s->netdev;
+
+	if (!s->plan->n_net_devices)
+		return 0;
+	moves->there_ns = ns_open_net(&s->prep.ns, s->init.pid, err);
+	if (moves->there_ns < 0)
+		return moves->there_ns;
+	moves->there = ns_rtnetlink(moves->there_ns, err);
+	if (moves->there < 0)
+		return moves->there;
+	return netdev_move_all(s->arena, s->plan->net_devices, s->plan->n_net_devices, moves, err);
+}
+
+static void undo_netdev(void *ctx)
+{
+	struct stage *s = ctx;
+
+	/* Before init is killed its namespace is held by us anyhow: a device without hardware would
+	 * die with that. */
+	netdev_move_back(&s->netdev);
+	netdev_moves_done(&s->netdev);
+}
+
 static int step_tidy(void *ctx UNUSED, struct err *err UNUSED)
 {
 	protect_done();
@@ -508,6 +538,8 @@ static const struct step parent_steps[] = {
 	{ "place", step_place, NULL, WHEN_ALWAYS },
 	/* Before every hook, and before any code of the container's. */
 	{ "devices", step_devices, NULL, WHEN_INIT },
+	/* Before MAP_OK and every hook. */
+	{ "netdev", step_netdev, undo_netdev, WHEN_INIT },
 	{ "maps", stage_answer_maps, NULL, WHEN_ALWAYS },
 	{ "tidy", step_tidy, NULL, WHEN_ALWAYS },
 	{ "hooks", stage_answer_hooks, NULL, WHEN_INIT },

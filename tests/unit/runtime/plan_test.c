@@ -176,9 +176,6 @@ static void test_refusals(void **state)
 	} cases[] = {
 		{ CONFIG("", MOUNT_NS ",\"intelRdt\":{\"closID\":\"a\"}"),
 		  "linux.intelRdt: resctrl is not mounted" },
-		{ CONFIG("", "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"}]"
-			     ",\"netDevices\":{\"eth0\":{\"name\":\"e\"}}"),
-		  "linux.netDevices: not supported yet" },
 		{ CONFIG(",\"hostname\":\"h\"", MOUNT_NS), "without a private UTS namespace" },
 		{ CONFIG("",
 			 MOUNT_NS ",\"uidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":1}],"
