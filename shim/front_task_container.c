@@ -10,6 +10,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/proc.h"
+#include "shim/exit_record.h"
 #include "shim/front_task_private.h"
 #include "shim/task.pb-c.h"
 #include "shim/ttrpc.h"
@@ -191,6 +192,7 @@ static int choose_runtime(struct front_container *c, const struct front_create *
 static int make_registry(struct front_container *c, struct err *err)
 {
 	char path[PATH_MAX];
+	int r;
 
 	c->key = (struct registry_key){ NULL, c->front->ns, c->id };
 	c->dirfd = registry_create(&c->key, err);
@@ -200,6 +202,10 @@ static int make_registry(struct front_container *c, struct err *err)
 		return err_set(err, ENAMETOOLONG, "the path of \"%s\" is too long", c->id);
 	c->dir = arena_strdup(&c->arena, path);
 	c->record = arena_printf(&c->arena, "%s/%s", path, REGISTRY_RECORD);
+	/* A state directory that is full later must not cost the exit status. */
+	r = exit_record_reserve(c->dirfd, REGISTRY_RECORD);
+	if (r < 0)
+		return err_sysn(err, r, "write \"%s\"", c->record);
 	/* One socket for all containers of the pod. */
 	if (symlinkat(c->front->socket, c->dirfd, REGISTRY_SOCKET) < 0)
 		return err_sys(err, "link \"%s/%s\"", c->dir, REGISTRY_SOCKET);

@@ -26,7 +26,8 @@ struct service_task { /* a container; strings stay its owner's */
 struct service {
 	struct service_task *tasks;
 	struct service_waiter *waiters;
-	bool any_uri; /* the front end opens the URIs of exec sessions */
+	bool any_uri;             /* the front end opens the URIs of exec sessions */
+	unsigned int last_update; /* numbers the files of updates */
 };
 
 /* The services; user of their methods is a struct service. */

@@ -380,29 +380,60 @@ static void do_close_io(void *user, struct server_call *call, const uint8_t *pay
 		server_reply(call, NULL, 0);
 }
 
+/* An update: its file lives until the call of the runtime has ended. */
+struct update {
+	struct server_call *call;
+	int dirfd;
+	char file[32];
+};
+
+static void update_done(void *user, struct task_proc *p UNUSED, int code, const char *text)
+{
+	struct update *u = user;
+
+	(void)unlinkat(u->dirfd, u->file, 0);
+	if (code)
+		server_error(u->call, code, "%s", text ? text : "");
+	else
+		server_reply(u->call, NULL, 0);
+	free(u);
+}
+
 static void do_update(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
-	struct task_request q = { .event = SUP_REQ_UPDATE };
+	struct task_request q = { .event = SUP_REQ_UPDATE, .done = update_done };
 	struct service *s = user;
+	struct update *u;
 	struct task_proc *p;
 	int r = -EINVAL;
 
 	UNPACK(m, Containerd__Task__V2__UpdateTaskRequest,
 	       containerd__task__v2__update_task_request__unpack);
 	p = service_find(s, call, m->id, NULL);
-	/* One name: updates are one after another, each reads its file before it ends. */
-	if (p && m->resources)
-		r = io_replace_file(service_task_of(s, p)->dirfd, "update.json",
-				    m->resources->value.data, m->resources->value.len, 0600);
+	u = p ? malloc(sizeof(*u)) : NULL;
+	if (u) {
+		*u = (struct update){ call, service_task_of(s, p)->dirfd, "" };
+		/* A name each: one may wait while another is under way. */
+		snprintf(u->file, sizeof(u->file), "update-%u.json", ++s->last_update);
+		if (m->resources)
+			r = io_replace_file(u->dirfd, u->file, m->resources->value.data,
+					    m->resources->value.len, 0600);
+	}
 	containerd__task__v2__update_task_request__free_unpacked(m, NULL);
 	if (!p)
 		return;
-	if (r < 0) {
-		server_error(call, TTRPC_INVALID_ARGUMENT, "resources: %s", err_strerror(-r));
+	if (!u) {
+		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
 		return;
 	}
-	q.file = "update.json";
-	ask(call, p, &q, answer_empty);
+	if (r < 0) {
+		server_error(call, TTRPC_INVALID_ARGUMENT, "resources: %s", err_strerror(-r));
+		free(u);
+		return;
+	}
+	q.file = u->file;
+	q.user = u;
+	task_request(p, &q);
 }
 
 struct service_waiter {

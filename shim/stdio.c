@@ -15,6 +15,7 @@
 #define INPUT_FULL (64u << 10) /* from here on clients are not read */
 #define INPUT_MAX (8u << 20)   /* above, input is thrown away */
 #define TTY_DRAIN (256u << 10) /* more than a pty buffers */
+#define HELD_MAX (128u << 10)  /* of stdout while stderr is captured; then it flows */
 
 struct pump {
 	struct stdio *owner;
@@ -46,8 +47,10 @@ struct stdio {
 	size_t in_len, in_at;
 	bool in_close, in_over;
 	bool capturing, exited, drained;
-	size_t n_captured;
+	size_t n_captured, n_held, held_at;
 	char *captured;
+	char *held; /* what came on stdout meanwhile: the container's, if the runtime succeeds */
+	bool flows; /* too much to be held */
 };
 
 static void pump_read(struct pump *p, size_t limit);
@@ -66,7 +69,7 @@ static void pump_events(struct pump *p)
 
 	if (!p->source)
 		return;
-	if (!p->full && !(s->capturing && p->stream != LOG_STDERR))
+	if (!p->full)
 		events |= EPOLLIN;
 	if (s->config.terminal && input_waits(s))
 		events |= EPOLLOUT;
@@ -127,6 +130,54 @@ static void keep_captured(struct stdio *s, const char *data, size_t n)
 	s->n_captured += n;
 }
 
+static bool holds(const struct pump *p)
+{
+	return p->stream == LOG_STDOUT && p->owner->capturing && !p->owner->flows;
+}
+
+static size_t held_size(const struct pump *p)
+{
+	return p->stream == LOG_STDOUT ? p->owner->n_held - p->owner->held_at : 0;
+}
+
+static bool held_waits(const struct pump *p)
+{
+	return held_size(p) > 0;
+}
+
+/* Not read, stdout would block a runtime that writes more than the pipe holds. Room for one more
+ * read, or it flows from here on. */
+static void make_room(struct pump *p)
+{
+	struct stdio *s = p->owner;
+	char *grown = s->n_held < HELD_MAX ? realloc(s->held, s->n_held + p->size) : NULL;
+
+	if (grown)
+		s->held = grown;
+	else
+		s->flows = true;
+}
+
+/* As read(2): what was held first. */
+static ssize_t pump_take(struct pump *p)
+{
+	struct stdio *s = p->owner;
+	size_t n;
+
+	if (holds(p))
+		make_room(p);
+	if (holds(p) || !held_waits(p))
+		return read(p->fd, p->buf, p->size);
+	n = MIN(held_size(p), p->size);
+	memcpy(p->buf, s->held + s->held_at, n);
+	s->held_at += n;
+	if (s->held_at == s->n_held) {
+		free(TAKE_PTR(s->held));
+		s->held_at = s->n_held = 0;
+	}
+	return (ssize_t)n;
+}
+
 /* The n bytes at the start of the buffer were read now. */
 static void pump_deliver(struct pump *p, size_t n)
 {
@@ -134,6 +185,11 @@ static void pump_deliver(struct pump *p, size_t n)
 
 	if (s->capturing && p->stream == LOG_STDERR) {
 		keep_captured(s, p->buf, n);
+		return;
+	}
+	if (holds(p)) {
+		memcpy(s->held + s->n_held, p->buf, n);
+		s->n_held += n;
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &p->when);
@@ -175,12 +231,18 @@ static void pump_read(struct pump *p, size_t limit)
 	if (!p->rest)
 		buffer_get(p);
 	while (p->fd >= 0 && !p->full && total < limit) {
-		ssize_t n = read(p->fd, p->buf, p->size);
+		ssize_t n = pump_take(p);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			p->drained = true;
+			break;
+		}
+		if (n <= 0 && holds(p)) {
+			/* Seen again when it is known whose it is; not watching is the only way not
+			 * to spin. */
+			ev_remove(TAKE_PTR(p->source));
 			break;
 		}
 		if (n <= 0) { /* EIO: every slave of the pty is closed */
@@ -204,8 +266,8 @@ static void pump_ready(void *user, int fd UNUSED, uint32_t events)
 
 	if (events & EPOLLOUT)
 		input_flush(s);
-	/* HUP with EPOLLIN off comes although nobody asked: the pump is full, or stdout waits for
-	 * the end of capturing. Not watching is the only way not to spin. */
+	/* HUP with EPOLLIN off comes although nobody asked: the pump is full. Not watching is the
+	 * only way not to spin. */
 	if ((events & (EPOLLHUP | EPOLLERR)) && !(p->events & EPOLLIN)) {
 		ev_remove(TAKE_PTR(p->source));
 		return;
@@ -236,6 +298,8 @@ static void pump_resume(struct pump *p)
 		p->source = NULL;
 		log_warning("cannot watch the container's output");
 	}
+	if (held_waits(p))
+		pump_read(p, held_size(p));
 	pump_events(p);
 }
 
@@ -470,6 +534,7 @@ void stdio_free(struct stdio *s)
 	fd_close(s->slave);
 	free(s->in);
 	free(s->captured);
+	free(s->held);
 	attach_hub_free(s->hub);
 	if (s->sink.put)
 		s->sink.free(s->sink.user);
@@ -518,8 +583,11 @@ void stdio_capture_end(struct stdio *s, bool pass_on)
 	if (!pass_on && p)
 		pump_read(p, (size_t)READS_MAX * CHUNK);
 	s->capturing = false;
-	if (!pass_on)
+	if (!pass_on) {
+		free(TAKE_PTR(s->held));
+		s->held_at = s->n_held = 0;
 		return;
+	}
 	for (size_t at = 0, part; p && at < n; at += part) {
 		buffer_get(p);
 		part = MIN(n - at, p->size);
@@ -537,6 +605,8 @@ void stdio_capture_end(struct stdio *s, bool pass_on)
 		/* Hung up while nobody was listening. */
 		if (p && p->fd >= 0 && !p->source && pump_watch(p) < 0)
 			p->source = NULL;
+		if (p && held_waits(p))
+			pump_read(p, held_size(p));
 		if (p)
 			pump_events(p);
 	}
@@ -573,7 +643,7 @@ static void check_drained(struct stdio *s)
 	for (int i = 0; i < LOG_STREAM_N; i++) {
 		struct pump *p = s->pump[i];
 
-		if (p && (p->rest || (p->fd >= 0 && !p->drained)))
+		if (p && (p->rest || held_waits(p) || (p->fd >= 0 && !p->drained)))
 			return;
 	}
 	set_drained(s);
@@ -584,7 +654,7 @@ static size_t capacity(const struct stdio *s, const struct pump *p)
 {
 	int n = s->config.terminal ? -1 : fcntl(p->fd, F_GETPIPE_SZ);
 
-	return n > 0 ? (size_t)n : TTY_DRAIN;
+	return (n > 0 ? (size_t)n : TTY_DRAIN) + held_size(p);
 }
 
 void stdio_process_exited(struct stdio *s)
@@ -618,7 +688,8 @@ void stdio_drain_timeout(struct stdio *s)
 bool stdio_is_over(const struct stdio *s)
 {
 	for (int i = 0; i < LOG_STREAM_N; i++)
-		if (s->pump[i] && (s->pump[i]->fd >= 0 || s->pump[i]->rest))
+		if (s->pump[i] &&
+		    (s->pump[i]->fd >= 0 || s->pump[i]->rest || held_waits(s->pump[i])))
 			return false;
 	return true;
 }

@@ -89,7 +89,8 @@ struct task_request {
 	bool all;
 	bool has_peer; /* KILL: it came through the socket */
 	struct ucred peer;
-	const char *file; /* UPDATE: name of the resources' file in the registry directory */
+	/* UPDATE: name of the resources' file in the registry directory; alive until `done`. */
+	const char *file;
 	task_done_fn
 		*done; /* NULL: nobody waits. Called once, perhaps before task_request returns */
 	void *user;

@@ -245,6 +245,54 @@ static void captured_text_is_not_lost(void **state)
 	check_log(f, "stderr F warning\nstdout F hook\nstderr F run\n");
 }
 
+/* A runtime, or what it starts, may write more than a pipe holds before the call ends: nobody may
+ * block for it, and nothing is lost or mixed up. */
+static void much_output_while_capturing(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP_STR struct str want = { 0 };
+	char line[1000];
+	int out, n = 0;
+
+	make(f, false, false, true);
+	out = inherit(f, 1);
+	stdio_close_child(f->s);
+	assert_int_equal(fd_nonblock(out, true), 0);
+	for (int i = 0; n < 400; i++) {
+		assert_true(i < 10000);
+		assert_true(ev_step(f->ev, 0) >= 0);
+		snprintf(line, sizeof(line), "%0*d\n", 998, n);
+		if (write(out, line, 999) < 0) {
+			assert_int_equal(errno, EAGAIN);
+			continue;
+		}
+		str_addf(&want, "stdout F %0*d\n", 998, n++);
+	}
+	stdio_capture_end(f->s, true);
+	close(out);
+	for (int i = 0; i < 1000 && !stdio_is_over(f->s); i++)
+		assert_true(ev_step(f->ev, 10) >= 0);
+	assert_true(stdio_is_over(f->s));
+	stdio_process_exited(f->s);
+	check_log(f, want.data);
+}
+
+/* What a runtime that failed has said on stdout is not the container's output. */
+static void held_output_of_a_failure_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	int out;
+
+	make(f, false, false, true);
+	out = inherit(f, 1);
+	stdio_close_child(f->s);
+	say(out, "usage: runtime\n");
+	steps(f);
+	stdio_capture_end(f->s, false);
+	check_log(f, "");
+	close(out);
+}
+
 static void closed_input_is_end_of_file(void **state)
 {
 	struct fixture *f = *state;
@@ -310,6 +358,8 @@ int main(void)
 		TEST(a_noisy_grandchild),
 		TEST(captured_text_explains),
 		TEST(captured_text_is_not_lost),
+		TEST(much_output_while_capturing),
+		TEST(held_output_of_a_failure_is_dropped),
 		TEST(closed_input_is_end_of_file),
 		TEST(a_terminal),
 	};
