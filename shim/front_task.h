@@ -30,11 +30,20 @@ struct front_args { /* strings are argv's */
 	enum front_action action;
 };
 
+#define FRONT_SPOOL_DEFAULT (1u << 20)
+#define FRONT_SPOOL_MAX (64u << 20)
+
+struct front_options_spool { /* of a stream whose reader is away */
+	uint32_t size;       /* bytes, at most FRONT_SPOOL_MAX */
+	bool drops;          /* a full one drops what is newer; else the container waits */
+};
+
 struct front_options_runc { /* strings live in the arena; NULL or "": not given */
 	const char *binary_name, *root, *shim_cgroup, *criu_work_path;
 	bool no_pivot_root, no_new_keyring, systemd_cgroup;
 	bool given; /* false: no options at all */
 	uint32_t io_uid, io_gid;
+	struct front_options_spool spool;
 };
 
 struct front_boot {      /* what came on stdin */
@@ -48,6 +57,7 @@ struct front_boot {      /* what came on stdin */
 struct front_spec { /* what the shim itself reads of config.json; strings live in the arena */
 	const char *group; /* NULL: none */
 	const char *cgroups_path;
+	const char *spool_size, *spool_full; /* annotations; NULL: none */
 	bool own_pid_ns;
 };
 
@@ -71,6 +81,9 @@ MUST_CHECK int front_toml_parse(const char *text, size_t n, struct arena *arena,
 void front_spec_parse(const struct json *config, struct arena *arena, struct front_spec *ret);
 /* Reads <bundle>/config.json; one that is missing or damaged leaves the defaults. */
 void front_spec_read(const char *bundle, struct arena *arena, struct front_spec *ret);
+/* What the annotations say goes before the runtime's options. */
+MUST_CHECK int front_spool_choose(const struct front_spec *spec, struct front_options_spool *spool,
+				  struct err *err);
 /* True for slice:prefix:name, the form that only the systemd driver understands. */
 bool front_is_systemd_path(const char *cgroups_path);
 

@@ -194,6 +194,13 @@ void front_spec_parse(const struct json *config, struct arena *arena, struct fro
 		if (group && group[0])
 			ret->group = arena_strdup(arena, group);
 	}
+	if (annotations) {
+		const char *size = json_str(annotations, "io.thole.spool-size");
+		const char *full = json_str(annotations, "io.thole.spool-full");
+
+		ret->spool_size = size ? arena_strdup(arena, size) : NULL;
+		ret->spool_full = full ? arena_strdup(arena, full) : NULL;
+	}
 	if (!linux_part || linux_part->type != JSON_OBJECT)
 		return;
 	path = json_str(linux_part, "cgroupsPath");
@@ -214,6 +221,25 @@ void front_spec_read(const char *bundle, struct arena *arena, struct front_spec 
 	    json_parse(&tmp, data, n, &json, NULL) < 0)
 		return;
 	front_spec_parse(json, arena, ret);
+}
+
+int front_spool_choose(const struct front_spec *spec, struct front_options_spool *spool,
+		       struct err *err)
+{
+	if (spec->spool_size &&
+	    (parse_u32(spec->spool_size, 10, &spool->size) < 0 || spool->size > FRONT_SPOOL_MAX))
+		return err_set(err, EINVAL,
+			       "annotation \"io.thole.spool-size\": \"%s\" is no number up to %u",
+			       spec->spool_size, FRONT_SPOOL_MAX);
+	if (!spec->spool_full)
+		return 0;
+	spool->drops = str_eq(spec->spool_full, "drop");
+	if (!spool->drops && !str_eq(spec->spool_full, "block"))
+		return err_set(err, EINVAL,
+			       "annotation \"io.thole.spool-full\": \"%s\" is neither \"block\" "
+			       "nor \"drop\"",
+			       spec->spool_full);
+	return 0;
 }
 
 bool front_is_systemd_path(const char *path)

@@ -168,6 +168,9 @@ static int choose_runtime(struct front_container *c, const struct front_create *
 	if (r < 0)
 		return r;
 	front_spec_read(c->bundle, &c->arena, &spec);
+	r = front_spool_choose(&spec, &c->options.spool, err);
+	if (r < 0)
+		return r;
 	c->kill_all = !spec.own_pid_ns;
 	/* Clients send no options to a shim of another name: the path's form tells. */
 	if (!c->options.given && front_is_systemd_path(spec.cgroups_path))
@@ -300,6 +303,8 @@ static int prepare(void *arg)
 		.terminal = c->terminal,
 		.id = c->id,
 		.ns = c->front->ns,
+		.dir = c->bundle,
+		.spool = &c->options.spool,
 	};
 	int r = front_mount_all(c->bundle, c->mounts, c->n_mounts, &c->err);
 

@@ -121,6 +121,7 @@ int front_task_daemon(const struct front_daemon_config *config, int listen_fd_co
 		.ns = config->args->ns,
 		.socket = config->socket,
 		.ttrpc_address = config->ttrpc_address,
+		.watch.fd = -EBADF,
 	};
 	int keep[] = { listen_fd_consume, report_fd_consume };
 	struct err err = { 0 };

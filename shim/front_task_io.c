@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard streams by fifo, file and pipe to a logger: back-pressure, end of file, input.
+// Standard streams of a process: its outputs together, its input, its logger's end.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
@@ -12,59 +13,31 @@
 #define INPUT_CHUNK (16u << 10)
 #define LOGGER_END_MS 12000
 
-static void out_close(struct front_io *io, enum log_stream stream)
-{
-	struct front_io_out *o = &io->out[stream];
-
-	ev_remove(TAKE_PTR(o->source));
-	o->fd = fd_close(o->fd);
-}
-
-static void out_ready(void *user, int fd UNUSED, uint32_t events UNUSED)
-{
-	struct front_io_out *o = user;
-	struct task_proc *p = o->io->proc;
-
-	ev_remove(TAKE_PTR(o->source));
-	if (p->stdio)
-		stdio_log_room(p->stdio);
-}
-
 static size_t sink_put(void *user, enum log_stream stream, const char *data, size_t n)
 {
-	struct front_io *io = user;
-	struct front_io_out *o = &io->out[stream];
-	size_t done = 0;
+	const struct front_io *io = user;
 
-	while (o->fd >= 0 && done < n) {
-		ssize_t r = write(o->fd, data + done, n - done);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0 && errno == EAGAIN) {
-			if (!o->source &&
-			    ev_add(io->front->ev, o->fd, EPOLLOUT, out_ready, o, &o->source) < 0)
-				break; /* cannot wait for it: lost */
-			return done;
-		}
-		if (r < 0) {
-			log_warning("output of \"%s\" is lost from here on: %s", io->id,
-				    err_strerror(errno));
-			out_close(io, stream);
-			break;
-		}
-		done += (size_t)r;
-	}
-	return n;
+	return front_out_put(io->to[stream], data, n);
 }
 
 static void sink_eof(void *user, enum log_stream stream)
 {
-	struct front_io *io = user;
+	const struct front_io *io = user;
 
-	/* Our own read end stays: whoever opens the fifo later finds what is in it. */
-	out_close(io, stream);
-	front_service_eof(io->front, io->proc);
+	front_out_end(io->to[stream]);
+}
+
+static void sink_counts(void *user, struct log_counts *ret)
+{
+	const struct front_io *io = user;
+
+	for (int i = 0; i < LOG_STREAM_N; i++) {
+		ret->bytes_logged += io->out[i].passed;
+		ret->bytes_dropped += io->out[i].dropped;
+		ret->bytes_pending += io->out[i].spool.len;
+	}
+	if (ret->bytes_dropped)
+		snprintf(ret->drop_reason, sizeof(ret->drop_reason), "nobody read the output");
 }
 
 static void input_watch(struct front_io *io);
@@ -128,9 +101,11 @@ void front_io_give(struct front_io *io, struct task_proc *p)
 {
 	io->proc = p;
 	p->in = io->in_fd >= 0;
-	p->out = p->terminal || io->out[LOG_STDOUT].fd >= 0;
-	p->err = !p->terminal && io->out[LOG_STDERR].fd >= 0;
-	p->sink = (struct stdio_sink){ sink_put, sink_eof, sink_room, sink_free, io };
+	p->out = p->terminal || io->to[LOG_STDOUT]->fd >= 0;
+	p->err = !p->terminal && io->to[LOG_STDERR]->fd >= 0;
+	io->to[LOG_STDOUT]->n_open += p->out;
+	io->to[LOG_STDERR]->n_open += p->err;
+	p->sink = (struct stdio_sink){ sink_put, sink_eof, sink_room, sink_free, io, sink_counts };
 }
 
 /* Of a process that front_io_give was called for; the stdio's sink is freed after the process. */
@@ -143,6 +118,16 @@ void front_io_start_input(struct task_proc *p)
 {
 	if (io_of(p) && p->stdio)
 		input_watch(io_of(p));
+}
+
+bool front_io_is_busy(const struct task_proc *p)
+{
+	const struct front_io *io = io_of(p);
+
+	for (int i = 0; io && i < LOG_STREAM_N; i++)
+		if (front_out_is_busy(&io->out[i]))
+			return true;
+	return false;
 }
 
 bool front_io_close_input(struct task_proc *p)
@@ -188,16 +173,14 @@ void front_io_free(struct front_io *io)
 {
 	if (!io)
 		return;
-	for (int i = 0; i < LOG_STREAM_N; i++) {
-		ev_remove(io->out[i].source);
-		fd_close(io->out[i].fd);
-		fd_close(io->out[i].keep);
-	}
+	for (int i = 0; i < LOG_STREAM_N; i++)
+		front_out_free(&io->out[i]);
 	ev_remove(io->in_source);
 	fd_close(io->in_fd);
 	fd_close(io->in_keep);
 	if (io->logger >= 0)
 		logger_finish(io);
 	free(io->id);
+	free(io->dir);
 	free(io);
 }

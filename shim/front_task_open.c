@@ -32,18 +32,24 @@ bool front_io_is_quick(const char *const uri[3])
 	return true;
 }
 
+/* A reader of our own for a moment: without one the write end could not be opened. */
 static int open_fifo(const char *path, struct front_io_out *o, struct err *err)
 {
+	CLEANUP_FD int reader = -EBADF;
 	struct stat st;
 
 	if (stat(path, &st) < 0)
 		return err_sys(err, "open \"%s\"", path);
-	if (S_ISFIFO(st.st_mode)) {
-		o->keep = fd_open(path, O_RDONLY | O_NONBLOCK, 0);
-		if (o->keep < 0)
-			return err_sysn(err, o->keep, "open \"%s\"", path);
+	if (!S_ISFIFO(st.st_mode)) {
+		o->fd = fd_open(path, O_WRONLY | O_NONBLOCK | O_APPEND, 0);
+		return o->fd < 0 ? err_sysn(err, o->fd, "open \"%s\"", path) : 0;
 	}
-	o->fd = fd_open(path, O_WRONLY | O_NONBLOCK | (S_ISFIFO(st.st_mode) ? 0 : O_APPEND), 0);
+	reader = fd_open(path, O_RDONLY | O_NONBLOCK, 0);
+	if (reader < 0)
+		return err_sysn(err, reader, "open \"%s\"", path);
+	/* The same file, whatever the name is now. */
+	o->fd = fd_open(fd_path(reader).s, O_WRONLY | O_NONBLOCK, 0);
+	o->fifo = true;
 	return o->fd < 0 ? err_sysn(err, o->fd, "open \"%s\"", path) : 0;
 }
 
@@ -60,9 +66,7 @@ static int open_outputs(struct front_io *io, const char *const uri[3], struct er
 		if (!path)
 			return err_set(err, EINVAL, "unknown STDIO scheme in \"%s\"", uri[1 + i]);
 		if (i == 1 && uri[1] && str_eq(uri[1], uri[2])) {
-			io->out[1].fd = fd_dup(io->out[0].fd);
-			if (io->out[1].fd < 0)
-				r = err_sysn(err, io->out[1].fd, "duplicate \"%s\"", path);
+			io->to[1] = &io->out[0];
 		} else {
 			r = open_fifo(path, &io->out[i], err);
 		}
@@ -105,12 +109,9 @@ static int open_file(struct front_io *io, const char *path, struct err *err)
 			return err_sys(err, "mkdir \"%s\"", dir);
 		*p = '/';
 	}
-	for (int i = 0; i < (io->terminal ? 1 : 2); i++) {
-		io->out[i].fd = fd_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0644);
-		if (io->out[i].fd < 0)
-			return err_sysn(err, io->out[i].fd, "open \"%s\"", path);
-	}
-	return 0;
+	io->to[1] = &io->out[0];
+	io->out[0].fd = fd_open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK, 0644);
+	return io->out[0].fd < 0 ? err_sysn(err, io->out[0].fd, "open \"%s\"", path) : 0;
 }
 
 /* ---- a logging program ---- */
@@ -261,9 +262,18 @@ int front_io_open(const struct front_io_config *c, struct front_io **ret, struct
 	io->terminal = c->terminal;
 	io->in_fd = io->in_keep = io->logger = -EBADF;
 	for (int i = 0; i < LOG_STREAM_N; i++)
-		io->out[i] = (struct front_io_out){ .io = io, .fd = -EBADF, .keep = -EBADF };
+		io->out[i] = (struct front_io_out){
+			.io = io, .fd = -EBADF, .keep = -EBADF, .watch = -1
+		};
+	io->to[0] = &io->out[0];
+	io->to[1] = &io->out[1];
+	io->drops = c->spool->drops;
 	io->id = strdup(c->id);
-	r = io->id ? open_input(io, c->uri[0], err) : err_set(err, ENOMEM, "out of memory");
+	io->dir = strdup(c->dir);
+	for (int i = 0; i < LOG_STREAM_N; i++)
+		front_spool_init(&io->out[i].spool, io->dir, c->spool->size);
+	r = io->id && io->dir ? open_input(io, c->uri[0], err)
+			      : err_set(err, ENOMEM, "out of memory");
 	if (r == 0 && str_starts_with(out, "file://"))
 		r = open_file(io, out + 7, err);
 	else if (r == 0 && str_starts_with(out, "binary://"))

@@ -123,7 +123,9 @@ static int set_value(struct toml *t, const char *key, const char *text, bool quo
 	const struct {
 		const char *name;
 		uint32_t *value;
-	} numbers[] = { { "IoUid", &o->io_uid }, { "IoGid", &o->io_gid } };
+	} numbers[] = { { "IoUid", &o->io_uid },
+			{ "IoGid", &o->io_gid },
+			{ "SpoolSize", &o->spool.size } };
 
 	for (size_t i = 0; i < ARRAY_COUNT(strings); i++) {
 		if (!key_is(key, strings[i].name))
@@ -144,6 +146,12 @@ static int set_value(struct toml *t, const char *key, const char *text, bool quo
 			return !quoted && parse_u32(text, 10, numbers[i].value) == 0
 				       ? 0
 				       : wrong_type(t, key, "a number", err);
+	if (key_is(key, "SpoolFull")) {
+		o->spool.drops = str_eq(text, "drop");
+		return quoted && (o->spool.drops || str_eq(text, "block"))
+			       ? 0
+			       : wrong_type(t, key, "\"block\" or \"drop\"", err);
+	}
 	return 0;
 }
 
@@ -213,7 +221,7 @@ int front_options_parse(const char *type, const void *data, size_t n, struct are
 	ProtobufCMessage *m;
 	int r = 0;
 
-	*ret = (struct front_options_runc){ 0 };
+	*ret = (struct front_options_runc){ .spool.size = FRONT_SPOOL_DEFAULT };
 	if (!name)
 		return 0;
 	if (str_eq(name, "containerd.runc.v1.Options"))
@@ -231,6 +239,9 @@ int front_options_parse(const char *type, const void *data, size_t n, struct are
 	else
 		r = from_foreign((const Thole__Options__Foreign *)m, arena, ret, err);
 	protobuf_c_message_free_unpacked(m, NULL);
+	if (r == 0 && ret->spool.size > FRONT_SPOOL_MAX)
+		return err_set(err, EINVAL, "runtime options: SpoolSize is above %u",
+			       FRONT_SPOOL_MAX);
 	return r;
 }
 

@@ -10,7 +10,10 @@
 #include "shim/registry.h"
 #include "shim/service.h"
 
-#define FRONT_DRAIN_MS 10000 /* what a Delete waits for the output's readers */
+#define FRONT_DRAIN_MS 10000         /* what a Delete waits for the output's readers */
+#define FRONT_SPOOLS_MAX (64u << 20) /* bytes of all spools of a pod */
+
+struct front_io_out;
 
 struct front_publisher;
 struct front_container;
@@ -26,6 +29,12 @@ struct front {                  /* the daemon */
 	struct front_publisher *publisher;
 	struct front_container *containers;
 	bool stopping;
+	size_t spooled; /* bytes in spools */
+	struct {        /* fifos whose readers are away */
+		int fd;
+		struct ev_source *source;
+		struct front_io_out *first;
+	} watch;
 };
 
 struct front_mount { /* strings live in the container's arena */
@@ -104,6 +113,8 @@ struct front_io_config {
 	const char *uri[3]; /* NULL or "": none */
 	bool terminal;
 	const char *id, *ns; /* what a logger is told */
+	const char *dir;     /* where output waits for an absent reader */
+	const struct front_options_spool *spool;
 };
 /* May sleep: runs beside the loop unless front_io_is_quick. Touches nothing of the loop. */
 MUST_CHECK int front_io_open(const struct front_io_config *config, struct front_io **ret,
@@ -114,6 +125,10 @@ void front_io_free(struct front_io *io); /* NULL is fine */
 void front_io_give(struct front_io *io_consume, struct task_proc *proc);
 /* The process is there: its input may come. NULL is fine. */
 void front_io_start_input(struct task_proc *proc);
+/* A reader is there and has not got everything. */
+bool front_io_is_busy(const struct task_proc *proc);
+/* Readers may be back. */
+void front_watch_kick(struct front *front);
 /* CloseIO. False: the process has no input of ours. */
 bool front_io_close_input(struct task_proc *proc);
 

@@ -94,7 +94,7 @@ void front_service_eof(struct front *f, struct task_proc *p)
 {
 	struct deletion *d = find_deletion(p);
 
-	if (!d || !p->stdio || !stdio_is_over(p->stdio))
+	if (!d || !p->stdio || !stdio_is_over(p->stdio) || front_io_is_busy(p))
 		return;
 	/* Not from within the pump that tells of it: it would be freed under its own feet. */
 	ev_timer_cancel(TAKE_PTR(d->timer));
@@ -143,7 +143,8 @@ void front_service_delete(void *user, struct server_call *call, const uint8_t *p
 	d->front = f;
 	d->call = call;
 	d->proc = p;
-	if (p->state != SUP_EXITED || !p->stdio || stdio_is_over(p->stdio) ||
+	if (p->state != SUP_EXITED || !p->stdio ||
+	    (stdio_is_over(p->stdio) && !front_io_is_busy(p)) ||
 	    ev_timer(f->ev, FRONT_DRAIN_MS, readers_late, d, &d->timer) < 0) {
 		d->timer = NULL;
 		delete_now(d);

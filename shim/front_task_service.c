@@ -61,7 +61,8 @@ static void do_create(void *user, struct server_call *call, const uint8_t *paylo
 struct opening {
 	struct front *front;
 	struct server_call *call;
-	char *id, *exec_id;
+	char *id, *exec_id, *dir;
+	struct front_options_spool spool;
 	struct front_io_config config;
 	char *uri[3];
 	struct front_io *io;
@@ -82,6 +83,7 @@ static void opening_free(struct opening *o)
 		free(o->uri[i]);
 	free(o->id);
 	free(o->exec_id);
+	free(o->dir);
 	free(o);
 }
 
@@ -106,14 +108,18 @@ static void streams_opened(void *user, int result)
 static void open_and_start(struct front *f, struct server_call *call, struct task_proc *p)
 {
 	struct opening *o = calloc(1, sizeof(*o));
+	const struct front_container *c;
 	bool ok = o != NULL;
 
 	if (o) {
+		c = front_container_find(f, service_task_of(&f->service, p)->id);
+		o->dir = strdup(c->bundle);
+		o->spool = c->options.spool;
 		o->front = f;
 		o->call = call;
 		o->id = strdup(service_task_of(&f->service, p)->id);
 		o->exec_id = strdup(p->exec_id);
-		ok = o->id && o->exec_id;
+		ok = o->id && o->exec_id && o->dir;
 		for (int i = 0; i < 3; i++) {
 			o->uri[i] = p->uri[i] ? strdup(p->uri[i]) : NULL;
 			o->config.uri[i] = o->uri[i];
@@ -123,6 +129,8 @@ static void open_and_start(struct front *f, struct server_call *call, struct tas
 		o->config.terminal = p->terminal;
 		o->config.id = o->exec_id;
 		o->config.ns = f->ns;
+		o->config.dir = o->dir;
+		o->config.spool = &o->spool;
 	}
 	if (!ok) {
 		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
@@ -211,6 +219,7 @@ static void do_connect(void *user, struct server_call *call, const uint8_t *payl
 
 	/* A daemon that was away and is back. */
 	front_publisher_kick(f->publisher);
+	front_watch_kick(f);
 	service_task_method("Connect")(user, call, payload, n);
 }
 

@@ -694,6 +694,17 @@ bool stdio_is_over(const struct stdio *s)
 	return true;
 }
 
+struct log_counts stdio_counts(const struct stdio *s)
+{
+	struct log_counts counts = { 0 };
+
+	if (s->config.log)
+		return log_writer_counts(s->config.log);
+	if (s->sink.put && s->sink.counts)
+		s->sink.counts(s->sink.user, &counts);
+	return counts;
+}
+
 struct attach_hub *stdio_hub(struct stdio *s)
 {
 	return s->hub;

@@ -25,6 +25,8 @@ struct stdio_sink {
 	void (*input_room)(void *user);                  /* stdio_input may go on; may be NULL */
 	void (*free)(void *user);
 	void *user;
+	/* What was handed on, and what was thrown away; may be NULL. */
+	void (*counts)(void *user, struct log_counts *ret);
 };
 
 struct stdio_config {
@@ -76,6 +78,9 @@ void stdio_input(struct stdio *s, const void *data, size_t n, bool eof);
 bool stdio_input_full(struct stdio *s); /* until the sink's input_room */
 /* Every writer of the process's output has closed it, and all of it has been handed on. */
 bool stdio_is_over(const struct stdio *s);
+
+/* Of the log, or of the sink. */
+struct log_counts stdio_counts(const struct stdio *s);
 
 struct attach_hub *stdio_hub(struct stdio *s);
 MUST_CHECK int stdio_resize(struct stdio *s, uint32_t width, uint32_t height); /* no tty: 0 */

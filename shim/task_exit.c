@@ -100,8 +100,8 @@ static void fill_record(struct task_proc *p)
 	struct exit_record *r = &t->record;
 	struct log_counts counts = { 0 };
 
-	if (t->config.log)
-		counts = log_writer_counts(t->config.log);
+	if (p->stdio)
+		counts = stdio_counts(p->stdio);
 	memcpy(r->id, t->config.id, MIN(strlen(t->config.id), sizeof(r->id) - 1));
 	r->pid = p->pid;
 	exit_record_set_status(r, p->exit.code, p->exit.status);

@@ -23,14 +23,18 @@ for i in c1 c2 c3; do
 			| .annotations["io.kubernetes.cri.sandbox-id"] = "pod"' config.json >new && mv new config.json
 	)
 done
-python3 tests/lib/task.py "$W/bin/containerd-shim-thole-v2" test "$W"/c1 "$W"/c2 "$W"/c3 >"$W/out" 2>&1 9>&-
-while read -r line; do
-	case $line in
-	'ok '*) tap_line ok "${line#ok * }" ;;
-	'not ok '*) tap_line "not ok" "${line#not ok * }" ;;
-	1..*) finished=1 ;;
-	*) echo "# ${line#\# }" ;;
-	esac
-done <"$W/out"
-[ -n "${finished:-}" ] || tap_line "not ok" "the task service's client ended early"
+for part in task stdio; do
+	python3 "tests/integration/shim_$part.py" "$W/bin/containerd-shim-thole-v2" test "$W"/c1 "$W"/c2 "$W"/c3 \
+		>"$W/out" 2>&1 9>&-
+	finished=
+	while read -r line; do
+		case $line in
+		'ok '*) tap_line ok "${line#ok * }" ;;
+		'not ok '*) tap_line "not ok" "${line#not ok * }" ;;
+		1..*) finished=1 ;;
+		*) echo "# ${line#\# }" ;;
+		esac
+	done <"$W/out"
+	[ -n "$finished" ] || tap_line "not ok" "$part: the client ended early"
+done
 exit 0

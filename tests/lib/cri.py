@@ -2,8 +2,6 @@
 """A kubelet in small: drives the CRI runtime service of a containerd from RunPodSandbox to its removal.
 
 cri.py SOCKET CGROUP LOGDIR IMAGE [update]     exit status 0 when everything was as it has to be
-
-The messages are put together by hand (field number, value), so that no generated code is needed.
 """
 import os
 import sys
@@ -11,54 +9,7 @@ import time
 
 import grpc
 
-
-def varint(n):
-    out = b""
-    while True:
-        out += bytes([n & 127 | (128 if n > 127 else 0)])
-        n >>= 7
-        if not n:
-            return out
-
-
-def enc(*fields):
-    """(number, int|str|bytes), ..."""
-    out = b""
-    for number, value in fields:
-        if isinstance(value, int):
-            out += varint(number << 3) + varint(value)
-        else:
-            value = value.encode() if isinstance(value, str) else value
-            out += varint(number << 3 | 2) + varint(len(value)) + value
-    return out
-
-
-def dec(data):
-    """First value of each field."""
-    out, i = {}, 0
-
-    def num():
-        nonlocal i
-        n = shift = 0
-        while True:
-            b = data[i]
-            i += 1
-            n |= (b & 127) << shift
-            shift += 7
-            if b < 128:
-                return n
-
-    while i < len(data):
-        key = num()
-        if key & 7 == 0:
-            value = num()
-        else:
-            size = num() if key & 7 == 2 else 8 if key & 7 == 1 else 4
-            value = data[i : i + size]
-            i += size
-        out.setdefault(key >> 3, value)
-    return out
-
+from wire import dec, enc
 
 socket, cgroup, logs, image = sys.argv[1:5]
 channel = grpc.insecure_channel("unix://" + socket)

@@ -1,186 +1,18 @@
 #!/usr/bin/env python3
-"""A containerd in small: starts a shim, talks its task service and takes its events, or is away.
+"""The task service of thole-shim from outside, without a containerd.
 
-task.py SHIM NAMESPACE BUNDLE...    bundles of containers named as their directories; TAP on stdout
-
-The messages are put together by hand (field number, value), so that no generated code is needed.
+shim_task.py SHIM NAMESPACE BUNDLE...    bundles of containers named as their directories; TAP on stdout
 """
 import os
-import socket
-import struct
-import subprocess
 import sys
-import threading
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../lib")
+from shimd import Shim, Site, check, exec_spec, wait_for
+from wire import dec, enc
 
-def varint(n):
-    out = b""
-    while True:
-        out += bytes([n & 127 | (128 if n > 127 else 0)])
-        n >>= 7
-        if not n:
-            return out
-
-
-def enc(*fields):
-    """(number, int|str|bytes), ..."""
-    out = b""
-    for number, value in fields:
-        if isinstance(value, int):
-            out += varint(number << 3) + varint(value)
-        else:
-            value = value.encode() if isinstance(value, str) else value
-            out += varint(number << 3 | 2) + varint(len(value)) + value
-    return out
-
-
-def dec(data):
-    """First value of each field."""
-    out, i = {}, 0
-
-    def num():
-        nonlocal i
-        n = shift = 0
-        while True:
-            b = data[i]
-            i += 1
-            n |= (b & 127) << shift
-            shift += 7
-            if b < 128:
-                return n
-
-    while i < len(data):
-        key = num()
-        if key & 7 == 0:
-            value = num()
-        else:
-            size = num() if key & 7 == 2 else 8
-            value = data[i : i + size]
-            i += size
-        out.setdefault(key >> 3, value)
-    return out
-
-
-def receive(sock, n):
-    data = b""
-    while len(data) < n:
-        part = sock.recv(n - len(data))
-        if not part:
-            raise EOFError
-        data += part
-    return data
-
-
-def frame(sock):
-    n, stream, kind, _ = struct.unpack(">IIBB", receive(sock, 10))
-    return stream, kind, receive(sock, n)
-
-
-class Daemon:
-    """Takes events, in order; tells what it got as (topic, container or session, status)."""
-
-    def __init__(self, path):
-        self.path, self.got, self.conns, self.sock = path, [], [], None
-
-    def start(self):
-        if os.path.exists(self.path):
-            os.unlink(self.path)
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.bind(self.path)
-        self.sock.listen(16)
-        threading.Thread(target=self.accept, args=(self.sock,), daemon=True).start()
-
-    def stop(self):
-        os.unlink(self.path)
-        self.sock.shutdown(socket.SHUT_RDWR)
-        self.sock.close()
-        for c in self.conns:
-            c.shutdown(socket.SHUT_RDWR)
-            c.close()
-        self.conns = []
-
-    def accept(self, sock):
-        while True:
-            try:
-                conn = sock.accept()[0]
-            except OSError:
-                return
-            self.conns.append(conn)
-            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
-
-    def serve(self, conn):
-        try:
-            while True:
-                stream, _, data = frame(conn)
-                request = dec(data)
-                envelope = dec(dec(request[3])[1])
-                event = dec(dec(envelope[4])[2])
-                topic = envelope[3].decode()
-                name = event[2] if topic in ("/tasks/exit", "/tasks/exec-added", "/tasks/exec-started") else event[1]
-                self.got.append((topic[7:], name.decode(), event.get(4, 0) if topic == "/tasks/exit" else 0))
-                conn.sendall(struct.pack(">IIBB", 0, stream, 2, 0))
-        except (EOFError, OSError):
-            pass
-
-
-class Shim:
-    def __init__(self, address, version="v2"):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(address[len("unix://") :])
-        self.service, self.stream, self.early = f"containerd.task.{version}.Task", -1, {}
-
-    def send(self, method, *fields, timeout=0):
-        self.stream += 2
-        data = enc((1, self.service), (2, method), (3, enc(*fields)), *([(4, timeout)] if timeout else []))
-        self.sock.sendall(struct.pack(">IIBB", len(data), self.stream, 1, 0) + data)
-        return self.stream
-
-    def answer(self, stream):
-        while stream not in self.early:
-            number, _, data = frame(self.sock)
-            self.early[number] = dec(data)
-        reply = self.early.pop(stream)
-        status = dec(reply.get(1, b""))
-        return status.get(1, 0), status.get(2, b"").decode(), dec(reply.get(2, b""))
-
-    def call(self, method, *fields, timeout=0):
-        return self.answer(self.send(method, *fields, timeout=timeout))
-
-    def ok(self, method, *fields):
-        code, text, reply = self.call(method, *fields)
-        assert code == 0, f"{method}: {code} {text}"
-        return reply
-
-
-def check(what, got, expected):
-    assert got == expected, f"{what}: got {got!r}, expected {expected!r}"
-
-
-def wait_for(what, fn):
-    for _ in range(100):
-        if fn():
-            return
-        time.sleep(0.1)
-    raise AssertionError("never true: " + what)
-
-
-program, namespace = sys.argv[1:3]
-bundles = {os.path.basename(b): b for b in sys.argv[3:]}
-daemon = Daemon(os.path.dirname(sys.argv[3]) + "/events.sock")
-environment = dict(os.environ, TTRPC_ADDRESS=daemon.path)
-
-
-def run(action, name, *more, stdin=b""):
-    return subprocess.run(
-        [program, "-namespace", namespace, "-address", "/nowhere.sock", "-publish-binary", "/bin/false",
-         "-id", name, *more, action], cwd=bundles[name], env=environment, input=stdin,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=True).stdout
-
-
-def exec_spec(*args):
-    text = '{"args": [%s], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}' % ", ".join(f'"{a}"' for a in args)
-    return enc((1, "types.containerd.io/opencontainers/runtime-spec/1/Process"), (2, text))
+site = Site(sys.argv[1:])
+daemon, bundles, run, namespace = site.daemon, site.bundles, site.run, site.namespace
 
 
 def stopped(shim, name):
@@ -340,14 +172,4 @@ def t_overlay():
     wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
 
 
-failed = 0
-tests = [t_refusals, t_away, t_many, t_bootstrap, t_overlay, t_pod]
-for number, test in enumerate(tests, 1):
-    try:
-        test()
-        print(f"ok {number} task service: {test.__name__[2:]}", flush=True)
-    except (AssertionError, EOFError, OSError, subprocess.SubprocessError) as e:
-        failed = 1
-        print(f"# {e!r}\nnot ok {number} task service: {test.__name__[2:]}", flush=True)
-print(f"1..{len(tests)}")
-sys.exit(failed)
+site.main("task service", [t_refusals, t_away, t_many, t_bootstrap, t_overlay, t_pod])
