@@ -170,7 +170,7 @@ t_process() {
 	is "$(run --rm --sysctl net.ipv4.ip_forward=1 bb cat /proc/sys/net/ipv4/ip_forward)" 1
 	is "$(run --rm --oom-score-adj 300 bb cat /proc/self/oom_score_adj)" 300
 	is "$(run --rm --shm-size 2m bb sh -c 'df -k /dev/shm | tail -n 1 | tr -s " " | cut -d " " -f 2')" 2048
-	is "$(run --rm --cap-add all --cap-drop sys_resource --security-opt seccomp=unconfined \
+	is "$(run --rm --cap-add sys_admin --security-opt seccomp=unconfined \
 		--security-opt systempaths=unconfined bb sh -c 'mount -t tmpfs t /tmp && echo mounted')" mounted
 	run -d --name ee bb sleep 100
 	is "$(d exec -u user -w /data -e A=b ee sh -c 'echo $(id -u) $(pwd) $A')" "1000 /data b"
