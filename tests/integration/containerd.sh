@@ -29,6 +29,7 @@ $([ "$LAYOUT" = host ] || echo 'disabled_plugins = ["io.containerd.grpc.v1.cri"]
   path = "$W/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   restrict_oom_score_adj = true
+  sandbox_image = "registry.k8s.io/pause:3.6"
   stream_server_address = "127.0.0.1"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
