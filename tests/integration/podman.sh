@@ -21,6 +21,7 @@ runtime_supports_json = ["$(basename "$RT")"]
 runtime_supports_nocgroup = ["$(basename "$RT")"]
 EOF
 export CONTAINERS_CONF=$W/containers.conf
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 pod() {
 	timeout -k 5 60 podman --root "$W/root" --runroot /run/podman --tmpdir /run/podman-tmp \
 		--runtime "$RT" --log-level "${PODMAN_LOG:-error}" "$@"

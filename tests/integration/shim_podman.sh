@@ -28,6 +28,7 @@ runtime_supports_json = ["$(basename "$RT")"]
 runtime_supports_nocgroup = ["$(basename "$RT")"]
 EOC
 export CONTAINERS_CONF=$W/containers.conf
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 podman_args=(--root "$W/root" --runroot /run/podman --tmpdir /run/podman-tmp --conmon "$CONMON"
 	--runtime "$RT" --log-level "${PODMAN_LOG:-error}")
 pod() { timeout -k 5 60 podman "${podman_args[@]}" "$@"; }
