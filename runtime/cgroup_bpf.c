@@ -273,7 +273,7 @@ int cgroup_bpf_attach(const char *path, const struct spec_device_rule *rules, si
 	CLEANUP_FREE struct bpf_insn *insns =
 		reallocarray(NULL, cgroup_bpf_size(n), sizeof(*insns));
 	CLEANUP_FD int dirfd = -EBADF, prog = -EBADF;
-	uint32_t ids[ATTACHED_MAX];
+	uint32_t ids[ATTACHED_MAX] = { 0 };
 	union bpf_attr query;
 	size_t len;
 	int r;

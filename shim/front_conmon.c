@@ -118,12 +118,10 @@ static int find_paths(struct conmon_start *s, struct arena *arena, struct err *e
 
 	if (!getcwd(cwd, sizeof(cwd)))
 		return err_sys(err, "current directory");
-	s->bundle = o->bundle;
-	if (!s->bundle && !o->exec)
-		s->bundle = cwd;
-	if (s->bundle)
-		s->bundle = s->bundle[0] == '/' ? arena_strdup(arena, s->bundle)
-						: arena_printf(arena, "%s/%s", cwd, s->bundle);
+	if (o->bundle && o->bundle[0] != '/')
+		s->bundle = arena_printf(arena, "%s/%s", cwd, o->bundle);
+	else if (o->bundle || !o->exec)
+		s->bundle = arena_strdup(arena, o->bundle ? o->bundle : cwd);
 	s->pid_file = o->container_pidfile ? o->container_pidfile
 					   : arena_printf(arena, "%s/pidfile-%s", cwd, o->cid);
 	if (access(o->runtime, X_OK) < 0)
