@@ -149,14 +149,20 @@ static int process_from_file(struct arena *arena, const char *path, struct spec_
 	return spec_read_process(arena, data, n, ret, err);
 }
 
+static int err_stopped(struct err *err)
+{
+	return err_set(err, EINVAL, "cannot exec in a stopped container");
+}
+
 static int check_status(struct stage *s, bool ignore_paused, struct err *err)
 {
 	enum state_status status = state_status(&s->state, &s->join_pidfd);
 
 	s->paused = status == STATE_PAUSED;
-	if (status == STATE_STOPPED || status == STATE_CREATING)
-		return err_set(err, EINVAL, "cannot exec in a %s container",
-			       status == STATE_STOPPED ? "stopped" : "not yet created");
+	if (status == STATE_STOPPED)
+		return err_stopped(err);
+	if (status == STATE_CREATING)
+		return err_set(err, EINVAL, "cannot exec in a not yet created container");
 	if (status == STATE_PAUSED && !ignore_paused)
 		return err_set(
 			err, EINVAL,
@@ -235,7 +241,7 @@ static int exec_in(struct stage *s, struct foreground *fg, bool detach, struct e
 
 	/* Its end in the middle of the joining shows as any error at all: ENOENT of the cgroup, say. */
 	if (r < 0 && state_status(&s->state, NULL) == STATE_STOPPED)
-		return check_status(STATE_STOPPED, true, err);
+		return err_stopped(err);
 	if (r >= 0)
 		r = stage_parent_started(s, err);
 	if (r < 0 || detach)
