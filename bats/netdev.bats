@@ -12,7 +12,7 @@ setup() {
 	HOST_NET=$!
 	wait_for 5 own_net "$HOST_NET"
 	host ip link set lo up
-	host ip link add eth7 type veth peer name peer7
+	wait_for 5 host ip link add eth7 type veth peer name peer7
 	host ip link set eth7 address 02:11:22:33:44:55 mtu 1400
 	host ip address add 10.7.0.2/24 broadcast 10.7.0.255 dev eth7
 	host ip address add 10.7.1.2 peer 10.7.1.1/32 dev eth7
@@ -109,7 +109,7 @@ nothing_left() {
 	# It was there before the container and stays with its device.
 	nsenter -t $p -n ip link set a0 down
 	nsenter -t $p -n ip link delete a0
-	host ip link add eth7 type veth peer name peer7
+	wait_for 5 host ip link add eth7 type veth peer name peer7
 	host ip address add 10.7.0.2/24 dev eth7
 	cfg '.linux.namespaces += [{"type":"user"}] | .linux.uidMappings = [{"containerID":0,"hostID":100000,"size":65536}]
 		| .linux.gidMappings = .linux.uidMappings | .mounts |= map(select(.type != "sysfs"))'
@@ -118,7 +118,7 @@ nothing_left() {
 	nsenter -t $p -n ip -o address show dev a0 | grep 10.7.0.2
 	rt delete --force "$ID"
 	kill $p
-	host ip link add eth7 type veth peer name peer7
+	wait_for 5 host ip link add eth7 type veth peer name peer7
 	host ip address add 10.7.0.2/24 dev eth7
 	cfg '.linux.namespaces |= map(if .type == "network" then del(.path) else . end)'
 	ct_create

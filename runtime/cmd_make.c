@@ -6,6 +6,9 @@
 
 #include <limits.h>
 
+#include "common/log.h"
+#include "runtime/notify.h"
+
 const char *cmd_path(const struct command_call *call, const char *name)
 {
 	const char *path = option_string(call->options, name);
@@ -15,6 +18,16 @@ const char *cmd_path(const struct command_call *call, const char *name)
 	if (*path == '/')
 		return path;
 	return arena_printf(call->arena, "%s/%s", call->global->cwd, path);
+}
+
+const char *cmd_notify_socket(void)
+{
+	const char *socket = getenv("NOTIFY_SOCKET");
+
+	if (!socket || !*socket || notify_is_usable(socket))
+		return socket && *socket ? socket : NULL;
+	log_warning("NOTIFY_SOCKET \"%s\" is no local socket: nothing is relayed", socket);
+	return NULL;
 }
 
 int cmd_make_request(const struct command_call *call, struct container_create *req, struct err *err)
@@ -41,6 +54,8 @@ int cmd_make_request(const struct command_call *call, struct container_create *r
 	req->plan.state_dir = arena_printf(call->arena, "%s/%s", req->root, req->plan.id);
 	req->plan.cgroup_manager = call->global->cgroup_manager;
 	req->plan.rootless_cgroup = call->global->rootless_cgroup;
+	req->notify_socket = cmd_notify_socket();
+	req->plan.notify = req->notify_socket != NULL;
 	req->plan.no_pivot = option_bool(call->options, "no-pivot");
 	req->plan.no_new_keyring = option_bool(call->options, "no-new-keyring");
 	return 0;

@@ -30,5 +30,8 @@
 MUST_CHECK int cmd_make_request(const struct command_call *call, struct container_create *req,
 				struct err *err);
 
+/* The service manager's socket that NOTIFY_SOCKET names, NULL: none, or none that we can send to. */
+const char *cmd_notify_socket(void);
+
 /* Absolute form of a path option, NULL if it is not given. */
 const char *cmd_path(const struct command_call *call, const char *name);

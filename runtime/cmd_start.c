@@ -2,12 +2,14 @@
 /*
  * thole start
  */
+#include "runtime/cmd_make.h"
 #include "runtime/command.h"
 #include "runtime/container.h"
 
 static int run(const struct command_call *call, struct err *err)
 {
-	return container_start(call->arena, call->global->root, call->args[0], err);
+	return container_start(call->arena, call->global->root, call->args[0], cmd_notify_socket(),
+			       err);
 }
 
 const struct command cmd_start = {

@@ -73,6 +73,7 @@ static int decide(struct arena *arena, const struct container_create *req, enum 
 		.console_socket = req->plan.console_socket,
 		.pidfd_socket = req->pidfd_socket,
 		.foreground = kind == PLAN_RUN && !req->plan.detach,
+		.notify_socket = req->notify_socket,
 		.config_text = text,
 		.config_len = n,
 	};
@@ -170,6 +171,7 @@ static int run_foreground(struct stage *s, struct foreground *fg, bool reap_all,
 	struct foreground_io io = {
 		.tty_master = fd_take(&s->tty_master),
 		.reap_all = reap_all,
+		.notify = &s->notify,
 	};
 
 	for (int i = 0; i < 3; i++)
@@ -194,8 +196,10 @@ static int run_made(struct stage *s, const struct container_create *req, struct 
 		run_poststop(s);
 		return r;
 	}
-	if (req->plan.detach)
+	if (req->plan.detach) {
+		notify_wait(&s->notify, s->init.pid, s->init.pidfd);
 		return 0;
+	}
 	r = run_foreground(s, fg, !req->no_subreaper, err);
 	if (!req->keep)
 		destroy(s);
@@ -274,8 +278,10 @@ static int hand_over(struct state_dir *dir, struct state *state, int pidfd, stru
 	return sync_await_report(report, pidfd, -EBADF, false, err);
 }
 
-int container_start(struct arena *arena, const char *root, const char *id, struct err *err)
+int container_start(struct arena *arena, const char *root, const char *id,
+		    const char *notify_socket, struct err *err)
 {
+	struct notify notify = NOTIFY_INIT;
 	CLEANUP_STATE_DIR struct state_dir dir = STATE_DIR_INIT;
 	CLEANUP_FD int pidfd = -EBADF;
 	struct state state;
@@ -288,17 +294,19 @@ int container_start(struct arena *arena, const char *root, const char *id, struc
 		r = check_start(state_status(&state, &pidfd), err);
 	if (r >= 0)
 		r = state_read_spec(arena, &dir, &spec, err);
+	if (r >= 0 && notify_socket)
+		r = notify_listen(dir.fd, notify_socket, &notify, err);
 	if (r >= 0)
 		r = hand_over(&dir, &state, pidfd, err);
-	if (r < 0)
-		return r;
-	fifos_unlink(dir.fd);
-	r = run_poststart(arena, spec, &state, err);
-	if (r < 0) {
+	if (r >= 0) {
+		fifos_unlink(dir.fd);
+		r = run_poststart(arena, spec, &state, err);
 		/* OCI 1.3: a failing poststart hook stops the container. */
-		if (sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
+		if (r < 0 && sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
 			log_debug("init had ended before its poststart hook failed");
-		return r;
 	}
-	return 0;
+	if (r >= 0)
+		notify_wait(&notify, state.pid, pidfd);
+	notify_close(&notify);
+	return r;
 }

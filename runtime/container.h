@@ -14,6 +14,7 @@ struct container_create {
 	const char *root; /* state root, absolute */
 	struct plan_request plan;
 	const char *pid_file, *pidfd_socket; /* absolute or NULL */
+	const char *notify_socket;           /* the service manager's, or NULL */
 	int preserve_fds;
 	bool keep, no_subreaper; /* run */
 	bool debug;
@@ -25,8 +26,9 @@ MUST_CHECK int container_create(struct arena *arena, const struct container_crea
 /* run: exit status of the container, or 0 with plan.detach. */
 MUST_CHECK int container_run(struct arena *arena, const struct container_create *req,
 			     struct err *err);
+/* start: notify_socket as above; waits until the container is ready then. */
 MUST_CHECK int container_start(struct arena *arena, const char *root, const char *id,
-			       struct err *err);
+			       const char *notify_socket, struct err *err);
 
 struct container_exec {
 	const char *root, *id;

@@ -44,6 +44,7 @@ struct front {
 	struct spawned *child;
 	struct foreground_io *io;
 	struct stream streams[STREAM_N];
+	struct ev_source *notify;
 	int status;
 };
 
@@ -286,6 +287,31 @@ static void on_signal(void *user, const struct signalfd_siginfo *info)
 	}
 }
 
+static void end_notify(struct front *f)
+{
+	ev_remove(f->notify);
+	f->notify = NULL;
+}
+
+/* It is us whom the service manager is to follow: no barrier, we stay. */
+static void on_notify(void *user, UNUSED int fd, UNUSED uint32_t events)
+{
+	struct front *f = user;
+
+	if (!notify_take_ready(f->io->notify))
+		return;
+	end_notify(f);
+	notify_tell(f->io->notify, getpid());
+}
+
+static void watch_notify(struct front *f)
+{
+	struct notify *n = f->io->notify;
+
+	if (n && n->fd >= 0 && ev_add(f->ev, n->fd, EPOLLIN, on_notify, f, &f->notify) < 0)
+		log_warning("the container's notify socket is not watched");
+}
+
 static int set_up_terminal(struct front *f, struct err *err)
 {
 	if (f->io->tty_master < 0)
@@ -314,6 +340,7 @@ int foreground_run(struct foreground *fg, struct spawned *child, struct foregrou
 		for (int i = 0; i < STREAM_N; i++)
 			f.streams[i].buf = bufs[i];
 		start_streams(&f);
+		watch_notify(&f);
 		reap(&f); /* it may have ended before we looked for SIGCHLD */
 		if (f.child->pid > 0)
 			(void)ev_run(f.ev);
@@ -325,6 +352,7 @@ int foreground_run(struct foreground *fg, struct spawned *child, struct foregrou
 		unwatch(&f.streams[i].read);
 		unwatch(&f.streams[i].write);
 	}
+	end_notify(&f);
 	ev_free(f.ev);
 	for (int i = 0; i < 3; i++)
 		io->stdio[i] = fd_close(io->stdio[i]);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "common/err.h"
+#include "runtime/notify.h"
 #include "runtime/spawn.h"
 #include "runtime/tty.h"
 
@@ -28,9 +29,10 @@ struct foreground {
 MUST_CHECK int foreground_begin(struct foreground *fg, bool subreaper, struct err *err);
 
 struct foreground_io {
-	int stdio[3];   /* parent's ends of the pipes; -EBADF: none; closed here */
-	int tty_master; /* -EBADF: none; closed here */
-	bool reap_all;  /* subreaper: orphans are reaped too */
+	int stdio[3];          /* parent's ends of the pipes; -EBADF: none; closed here */
+	int tty_master;        /* -EBADF: none; closed here */
+	struct notify *notify; /* NULL, or relayed until the container is ready */
+	bool reap_all;         /* subreaper: orphans are reaped too */
 };
 /* Until the process ends and its output is copied. Exit status 0..255, or -errno. */
 MUST_CHECK int foreground_run(struct foreground *fg, struct spawned *child,

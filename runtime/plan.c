@@ -8,6 +8,7 @@
 #include <sys/personality.h>
 
 #include "runtime/idmap.h"
+#include "runtime/notify.h"
 #include "spec/spec_docs.h"
 
 /* What the spec allows and this build cannot do yet: refused by name, so that no property is
@@ -122,12 +123,16 @@ static bool is_set(const struct spec_strings *env, const char *name, const char 
 static void add_env(struct arena *arena, const struct plan_input *in, struct plan *plan)
 {
 	const struct spec_strings *env = &plan->process->env;
-	char **v = ARENA_ARRAY(arena, env->n + 4, char *);
+	char **v = ARENA_ARRAY(arena, env->n + 5, char *);
 	const char *home;
 	size_t n = 0;
 
+	/* One of the configuration's would be the one that programs find. */
 	for (size_t i = 0; i < env->n; i++)
-		v[n++] = env->v[i];
+		if (!plan->notify || !str_starts_with(env->v[i], "NOTIFY_SOCKET="))
+			v[n++] = env->v[i];
+	if (plan->notify)
+		v[n++] = arena_strdup(arena, "NOTIFY_SOCKET=" NOTIFY_INSIDE "/" NOTIFY_NAME);
 	if (in->listen_fds) {
 		v[n++] = arena_printf(arena, "LISTEN_FDS=%u", in->listen_fds);
 		v[n++] = arena_strdup(arena, "LISTEN_PID=1");
@@ -180,6 +185,7 @@ static int build_common(struct arena *arena, const struct plan_input *in,
 	plan->request = in->request;
 	plan->spec = in->spec;
 	plan->keep_fds = in->listen_fds + in->preserve_fds;
+	plan->notify = in->request->notify && spec_namespace(in->spec, CLONE_NEWNS);
 	r = refuse_unsupported(in->spec, err);
 	if (r < 0)
 		return r;

@@ -72,6 +72,7 @@ struct plan {
 
 	bool hooks_sync;       /* hooks before pivot: HOOKS_REQ is sent */
 	unsigned int keep_fds; /* fds 3 .. 3+keep_fds-1 reach the process */
+	bool notify;           /* the notify directory is made and mounted */
 	char **env;            /* the process's environment, NULL-terminated */
 	char *home; /* a slot of PLAN_HOME_MAX bytes that is env[n], or NULL: HOME given */
 	const char *path_env;       /* value of PATH in env, or NULL */

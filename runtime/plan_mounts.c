@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/path.h"
 #include "runtime/mount.h"
+#include "runtime/notify.h"
 #include "runtime/plan_mounts.h"
 
 struct build {
@@ -252,13 +253,12 @@ static void finish_options(struct build *b, struct plan_mount *m)
 			arena_printf(b->arena, "context=\"%s\"", b->plan->mount_label);
 }
 
-static int build_mount(struct build *b, size_t i, struct plan_mount *m, struct err *err)
+static int build_mount(struct build *b, const struct spec_mount *in, struct plan_mount *m,
+		       struct err *err)
 {
-	const struct spec_mount *in = &b->spec->mounts[i];
 	struct mount_words words = { 0 };
 	int r;
 
-	m->json_path = arena_printf(b->arena, "mounts[%zu]", i);
 	if (in->destination[0] != '/')
 		log_warning("%s.destination: \"%s\" is relative, taken from /", m->json_path,
 			    in->destination);
@@ -299,16 +299,35 @@ static void set_root_mount(struct build *b, struct plan_mount *m)
 	b->plan->root_mount = root;
 }
 
+/* The last one: a /run of the configuration is below it. */
+static int add_notify(struct build *b, struct err *err)
+{
+	static char *options[] = { (char *)"bind", (char *)"nosuid", (char *)"noexec",
+				   (char *)"nodev", (char *)"ro" };
+	struct plan_mount *m = &b->plan->mounts[b->plan->n_mounts++];
+	struct spec_mount in = {
+		.destination = NOTIFY_INSIDE,
+		.type = "bind",
+		.source = arena_printf(b->arena, "%s/" NOTIFY_DIR, b->request->state_dir),
+		.options = { .v = options, .n = ARRAY_COUNT(options) },
+	};
+
+	m->json_path = "NOTIFY_SOCKET";
+	return build_mount(b, &in, m, err);
+}
+
 static int build_mounts(struct build *b, struct err *err)
 {
 	struct plan_mounts *plan = b->plan;
 
 	plan->setup_dev = true;
-	plan->mounts = ARENA_ARRAY(b->arena, b->spec->n_mounts, struct plan_mount);
+	plan->mounts = ARENA_ARRAY(b->arena, b->spec->n_mounts + 1, struct plan_mount);
 	for (size_t i = 0; i < b->spec->n_mounts; i++) {
 		struct plan_mount *m = &plan->mounts[plan->n_mounts];
-		int r = build_mount(b, i, m, err);
+		int r;
 
+		m->json_path = arena_printf(b->arena, "mounts[%zu]", i);
+		r = build_mount(b, &b->spec->mounts[i], m, err);
 		if (r < 0)
 			return r;
 		if (str_eq(m->destination, "/") && m->kind != PLAN_MOUNT_REMOUNT) {
@@ -324,7 +343,7 @@ static int build_mounts(struct build *b, struct err *err)
 			plan->setup_dev = false;
 		plan->n_mounts++;
 	}
-	return 0;
+	return b->request->notify && plan->new_mount_ns ? add_notify(b, err) : 0;
 }
 
 /* ---- the rest ---- */

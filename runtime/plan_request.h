@@ -18,4 +18,5 @@ struct plan_request {
 	bool no_pivot, no_new_keyring;
 	bool detach; /* create, run -d: a terminal needs a console socket */
 	const char *console_socket;
+	bool notify; /* the container gets a notify socket */
 };

@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "runtime/netdev_move.h"
+#include "runtime/notify.h"
 #include "runtime/prep.h"
 #include "runtime/spawn.h"
 #include "runtime/state.h"
@@ -27,7 +28,8 @@ struct stage_request {
 	const char *pid_file; /* absolute */
 	const char *console_socket, *pidfd_socket;
 	bool foreground;
-	const char *config_text; /* the bytes of config.json, kept in the state directory */
+	const char *notify_socket; /* run: where the proxy sends */
+	const char *config_text;   /* the bytes of config.json, kept in the state directory */
 	size_t config_len;
 };
 
@@ -51,6 +53,7 @@ struct stage {
 	bool has_v2;
 	bool poststop_due; /* hooks saw the container: poststop hooks follow its end */
 
+	struct notify notify; /* run */
 	struct prep prep;
 	struct rootfs rootfs; /* the child's view */
 	struct spawned helper, init;

@@ -35,6 +35,7 @@ void stage_setup(struct stage *s)
 	s->interrupt_fd = interrupt_begin();
 	s->tty.master = s->tty.slave = -EBADF;
 	s->netdev = (struct netdev_moves)NETDEV_MOVES_INIT;
+	s->notify = (struct notify)NOTIFY_INIT;
 	s->page = step_page_new();
 	s->trace_fd = step_trace_open();
 }
@@ -43,6 +44,7 @@ void stage_done(struct stage *s)
 {
 	prep_done(&s->prep);
 	netdev_moves_done(&s->netdev);
+	notify_close(&s->notify);
 	s->sync_parent = fd_close(s->sync_parent);
 	s->sync_child = fd_close(s->sync_child);
 	s->tty_master = fd_close(s->tty_master);
@@ -158,6 +160,11 @@ static int step_files(void *ctx, struct err *err)
 		r = fifos_make_pipe(&s->prep.fifos, err);
 	else
 		r = fifos_make(s->dir.fd, &s->prep.fifos, err);
+	if (r >= 0 && s->plan->notify)
+		r = notify_make_dir(s->dir.fd, err);
+	/* run hands nothing over later: the program may speak at once. */
+	if (r >= 0 && s->plan->notify && s->plan->kind == PLAN_RUN)
+		r = notify_listen(s->dir.fd, s->request->notify_socket, &s->notify, err);
 	return r;
 }
 

@@ -19,8 +19,10 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -584,6 +586,30 @@ static int cmd_oom(int argc, char **argv)
 	return cat_file("/proc/self/oom_score_adj");
 }
 
+/* Sends its arguments, a line each, to $NOTIFY_SOCKET, as sd_notify does. */
+static int cmd_notify(int argc, char **argv)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char text[4096] = "";
+
+	if (!path) {
+		printf("notify: no NOTIFY_SOCKET\n");
+		return 0;
+	}
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	for (int i = 1; i < argc; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+			 i > 1 ? "\n" : "", argv[i]);
+	if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		printf("notify: %s\n", strerror(errno));
+	else
+		printf("notify: sent\n");
+	close(fd);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*fn)(int argc, char **argv);
@@ -601,7 +627,7 @@ static const struct {
 	{ "orphans", cmd_orphans }, { "leave", cmd_leave },       { "spin", cmd_spin },
 	{ "open", cmd_open },       { "syscalls", cmd_syscalls }, { "mknod", cmd_mknod },
 	{ "time", cmd_time },       { "oom", cmd_oom },           { "remount", cmd_remount },
-	{ "spam", cmd_spam },
+	{ "spam", cmd_spam },       { "notify", cmd_notify },
 };
 
 int main(int argc, char **argv)
