@@ -8,12 +8,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "common/fd.h"
 #include "common/path.h"
-#include "common/str.h"
 #include "common/sys.h"
-#include "shim/front_task_private.h"
+#include "shim/front_task_mount.h"
 
 /* <sys/mount.h> and <linux/mount.h> cannot both be included with glibc before 2.36. */
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
@@ -52,12 +52,7 @@ static const struct {
 	{ "sync", MS_SYNCHRONOUS, 0 },
 };
 
-struct options {
-	unsigned long flags;
-	struct str data; /* joined with commas */
-};
-
-static bool take_flag(struct options *o, const char *word)
+static bool take_flag(struct front_mount_options *o, const char *word)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(flags); i++) {
 		if (!str_eq(word, flags[i].name))
@@ -68,7 +63,17 @@ static bool take_flag(struct options *o, const char *word)
 	return false;
 }
 
-static int read_options(const struct front_mount *m, struct options *o, struct err *err)
+/* Neither a flag nor one of our own: the file system's. */
+static bool is_data(const char *word)
+{
+	struct front_mount_options ignored = { 0 };
+
+	return !str_eq(word, "loop") && !str_eq(word, "direct-io") &&
+	       !str_starts_with(word, "uidmap=") && !str_starts_with(word, "gidmap=") &&
+	       !take_flag(&ignored, word);
+}
+
+static int read_options(const struct front_mount *m, struct front_mount_options *o, struct err *err)
 {
 	for (size_t i = 0; i < m->n_options; i++) {
 		const char *word = m->options[i];
@@ -78,10 +83,15 @@ static int read_options(const struct front_mount *m, struct options *o, struct e
 				       "internal mount option \"%s\" was not consumed by the "
 				       "mount manager",
 				       word);
-		if (str_eq(word, "loop") || str_starts_with(word, "uidmap=") ||
-		    str_starts_with(word, "gidmap="))
-			return err_set(err, ENOTSUP, "mount option \"%s\" is not supported", word);
-		if (!take_flag(o, word))
+		if (str_eq(word, "loop"))
+			o->loop = true;
+		else if (str_eq(word, "direct-io")) /* the loop device's */
+			o->direct_io = true;
+		else if (str_starts_with(word, "uidmap="))
+			o->uid_map = word + 7;
+		else if (str_starts_with(word, "gidmap="))
+			o->gid_map = word + 7;
+		else if (!take_flag(o, word))
 			str_addf(&o->data, "%s%s", o->data.len ? "," : "", word);
 	}
 	return 0;
@@ -159,16 +169,15 @@ static unsigned int mount_attrs(unsigned long f)
 }
 
 /* lowerdir+ is of Linux 6.7. -EINVAL before. */
-static int overlay_new_api(const struct front_mount *m, const struct options *o, int target)
+static int overlay_new_api(const struct front_mount *m, const struct front_mount_options *o,
+			   int target)
 {
 	CLEANUP_FD int fs = sys_fsopen("overlay", FSOPEN_CLOEXEC);
 	CLEANUP_FD int mnt = -EBADF;
 	int r = fs < 0 ? fs : set_string(fs, "source", m->source[0] ? m->source : "overlay");
 
 	for (size_t i = 0; r >= 0 && i < m->n_options; i++) {
-		struct options ignored = { 0 };
-
-		if (!take_flag(&ignored, m->options[i]))
+		if (is_data(m->options[i]))
 			r = set_overlay_option(fs, m->options[i]);
 	}
 	if (r >= 0 && (o->flags & MS_RDONLY))
@@ -203,17 +212,16 @@ static size_t common_parent(const char *list)
 }
 
 /* Older kernels: names relative to the common parent, from a thread with a directory of its own. */
-static int overlay_relative(const struct front_mount *m, const struct options *o,
+static int overlay_relative(const struct front_mount *m, const struct front_mount_options *o,
 			    const char *target)
 {
 	CLEANUP_STR struct str data = { 0 };
 	CLEANUP_FREE char *dir = NULL;
 
 	for (size_t i = 0; i < m->n_options; i++) {
-		struct options ignored = { 0 };
 		const char *word = m->options[i];
 
-		if (take_flag(&ignored, word))
+		if (!is_data(word))
 			continue;
 		str_addf(&data, "%s", data.len ? "," : "");
 		if (dir || !str_starts_with(word, "lowerdir=") || strchr(word, '\\') ||
@@ -237,7 +245,8 @@ static int overlay_relative(const struct front_mount *m, const struct options *o
 	return mount(m->source, target, m->type, o->flags, data.data) < 0 ? -errno : 0;
 }
 
-static int mount_long_overlay(const struct front_mount *m, const struct options *o, int target)
+static int mount_long_overlay(const struct front_mount *m, const struct front_mount_options *o,
+			      int target)
 {
 	int r = overlay_new_api(m, o, target);
 
@@ -246,67 +255,163 @@ static int mount_long_overlay(const struct front_mount *m, const struct options 
 	return r;
 }
 
-static int remount_read_only(const struct options *o, const char *target)
+/* In a user namespace the flags that its creator's mounts have cannot be taken away. */
+static int remount_read_only(const struct front_mount_options *o, const char *target)
 {
-	unsigned long f = o->flags & ~(unsigned long)MS_REC;
+	unsigned long f = (o->flags & ~(unsigned long)MS_REC) | MS_REMOUNT;
+	struct statvfs st;
 
-	return mount("", target, "", f | MS_REMOUNT, NULL) < 0 ? -errno : 0;
+	if (mount("", target, "", f, NULL) == 0)
+		return 0;
+	if (errno != EPERM || statvfs(target, &st) < 0)
+		return -errno;
+	f |= st.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC | ST_NOATIME | ST_NODIRATIME);
+	f |= st.f_flag & ST_RELATIME ? MS_RELATIME : 0;
+	return mount("", target, "", f, NULL) < 0 ? -errno : 0;
 }
 
-static int mount_one(int root, const struct front_mount *m, struct err *err)
+static int mount_error(const struct front_mount *m, int r, struct err *err)
 {
-	struct options o = { 0 };
-	CLEANUP_FD int target = -EBADF;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	bool overlay = str_eq(m->type, "overlay");
-	int r = read_options(m, &o, err);
-
-	if (r == 0) {
-		target = path_open_in_root(root, m->target[0] ? m->target : "/", O_PATH);
-		r = target < 0 ? err_sysn(err, target, "open \"%s\"", m->target) : 0;
-	}
-	if (r < 0) {
-		str_done(&o.data);
-		return r;
-	}
-	if (overlay && o.data.len >= page - 512)
-		r = mount_long_overlay(m, &o, target);
-	else if (o.data.len >= page)
-		r = -E2BIG;
-	else if (mount(m->source, fd_path(target).s, m->type, o.flags, o.data.data) < 0)
-		r = -errno;
-	if (r == 0 && (o.flags & MS_BIND) && (o.flags & MS_RDONLY)) {
-		/* The descriptor is of what is below the new mount. */
-		fd_close(fd_take(&target));
-		target = path_open_in_root(root, m->target[0] ? m->target : "/", O_PATH);
-		r = target < 0 ? target : remount_read_only(&o, fd_path(target).s);
-	}
-	str_done(&o.data);
 	if (r == -E2BIG)
 		return err_set(err, E2BIG, "mount options is too long");
-	return r < 0 ? err_sysn(err, r, "mount source: \"%s\", target: \"%s\", fstype: %s",
-				m->source, m->target, m->type)
-		     : 0;
+	return err_sysn(err, r, "mount source: \"%s\", target: \"%s\", fstype: %s", m->source,
+			m->target, m->type);
 }
 
-int front_mount_all(const char *bundle, const struct front_mount *mounts, size_t n, struct err *err)
+static int mount_plain(const struct front_mount *m, const struct front_mount_options *o, int target,
+		       struct err *err)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	int r = 0;
+
+	if (str_eq(m->type, "overlay") && o->data.len >= page - 512)
+		r = mount_long_overlay(m, o, target);
+	else if (o->data.len >= page)
+		r = -E2BIG;
+	else if (mount(m->source, fd_path(target).s, m->type, o->flags, o->data.data) < 0)
+		r = -errno;
+	return r < 0 ? mount_error(m, r, err) : 0;
+}
+
+static int mount_loop(const struct front_mount *m, const struct front_mount_options *o, int target,
+		      struct err *err)
+{
+	struct front_mount with = *m;
+	char name[32];
+	/* Until it is mounted it must stay in use. */
+	CLEANUP_FD int device = front_loop_open(m->source, o, name, sizeof(name), err);
+
+	if (device < 0)
+		return device;
+	with.source = name;
+	return mount_plain(&with, o, target, err);
+}
+
+/* The layers are mounted with other ids beside the root file system, and cloned by the overlay. */
+static int mount_mapped_overlay(const char *bundle, const struct front_mount *m, int target,
+				struct err *err)
+{
+	CLEANUP_FREE const char **options = calloc(m->n_options + 1, sizeof(*options));
+	struct front_mount_options o = { 0 };
+	struct front_idmap_lowers lowers = { 0 };
+	struct front_mount with = *m;
+	CLEANUP_FREE char *list = NULL;
+	int r = read_options(m, &o, err);
+
+	if (!options)
+		r = err_set(err, ENOMEM, "out of memory");
+	with.options = options;
+	for (size_t i = 0; r == 0 && i < m->n_options; i++) {
+		options[i] = m->options[i];
+		if (!str_starts_with(m->options[i], "lowerdir=") || list)
+			continue;
+		r = front_idmap_lowers(bundle, m->options[i] + 9, &o, &lowers, err);
+		if (asprintf(&list, "lowerdir=%s", lowers.list.data ? lowers.list.data : "") < 0)
+			list = NULL;
+		options[i] = list ? list : "";
+	}
+	str_done(&o.data);
+	o = (struct front_mount_options){ 0 };
+	if (r == 0)
+		r = read_options(&with, &o, err);
+	if (r == 0)
+		r = mount_plain(&with, &o, target, err);
+	front_idmap_lowers_done(&lowers);
+	str_done(&o.data);
+	return r;
+}
+
+static int mount_any(const char *bundle, const struct front_mount *m,
+		     const struct front_mount_options *o, int target, struct err *err)
+{
+	bool mapped = o->uid_map || o->gid_map;
+
+	if (front_fuse_is(m->type))
+		return front_fuse_mount(m, target, err);
+	if (mapped && str_eq(m->type, "overlay"))
+		return mount_mapped_overlay(bundle, m, target, err);
+	if (mapped && (o->flags & MS_BIND))
+		return front_idmap_bind(m->source, o, target, err);
+	if (mapped)
+		return err_set(err, ENOTSUP, "uidmap and gidmap are for bind and overlay mounts");
+	return o->loop ? mount_loop(m, o, target, err) : mount_plain(m, o, target, err);
+}
+
+/* Anew for each look: a mount may be what the next one is in. */
+static int open_root(const char *bundle, struct err *err)
 {
 	char path[PATH_MAX];
+	int fd;
 
-	if (n == 0)
-		return 0;
 	if (snprintf(path, sizeof(path), "%s/rootfs", bundle) >= (int)sizeof(path))
 		return err_set(err, ENAMETOOLONG, "\"%s/rootfs\"", bundle);
 	if (mkdir(path, 0711) < 0 && errno != EEXIST)
 		return err_sys(err, "mkdir \"%s\"", path);
-	for (size_t i = 0; i < n; i++) {
-		/* Anew for each: the one before may be what it is mounted in. */
-		CLEANUP_FD int root = fd_open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-		int r = root < 0 ? err_sysn(err, root, "open \"%s\"", path)
-				 : mount_one(root, &mounts[i], err);
+	fd = fd_open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	return fd < 0 ? err_sysn(err, fd, "open \"%s\"", path) : fd;
+}
 
-		if (r < 0)
-			return err_wrap(err, "failed to mount rootfs component");
+static int open_target(const char *bundle, const struct front_mount *m, struct err *err)
+{
+	CLEANUP_FD int root = open_root(bundle, err);
+	int r;
+
+	if (root < 0)
+		return root;
+	r = path_open_in_root(root, m->target[0] ? m->target : "/", O_PATH);
+	return r < 0 ? err_sysn(err, r, "open \"%s\"", m->target) : r;
+}
+
+static int mount_one(const char *bundle, const struct front_mount *m, struct err *err)
+{
+	struct front_mount_options o = { 0 };
+	CLEANUP_FD int target = -EBADF;
+	bool again;
+	int r = read_options(m, &o, err);
+
+	if (r == 0)
+		r = target = open_target(bundle, m, err);
+	if (r >= 0)
+		r = mount_any(bundle, m, &o, target, err);
+	again = (o.flags & MS_BIND) && (o.flags & MS_RDONLY) && !o.uid_map;
+	if (r >= 0 && again) {
+		/* The descriptor is of what is below the new mount. */
+		fd_close(fd_take(&target));
+		r = target = open_target(bundle, m, err);
 	}
+	if (r >= 0 && again) {
+		r = remount_read_only(&o, fd_path(target).s);
+		if (r < 0)
+			r = mount_error(m, r, err);
+	}
+	str_done(&o.data);
+	return r < 0 ? r : 0;
+}
+
+int front_mount_all(const char *bundle, const struct front_mount *mounts, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (mount_one(bundle, &mounts[i], err) < 0)
+			return err_wrap(err, "failed to mount rootfs component");
 	return 0;
 }

@@ -242,13 +242,15 @@ static void do_shutdown(void *user, struct server_call *call, const uint8_t *pay
 {
 	struct front *f = user;
 
-	server_reply(call, NULL, 0);
-	if (f->containers || f->stopping)
+	if (f->containers || f->stopping) {
+		server_reply(call, NULL, 0);
 		return;
+	}
 	f->stopping = true;
 	service_stop(&f->service);
-	/* A later start for the same pod must not meet us any more. */
+	/* Before the answer: a later start for the same pod must not meet us any more. */
 	(void)unlink(f->socket);
+	server_reply(call, NULL, 0);
 	front_publisher_when_idle(f->publisher, FLUSH_MS, events_flushed, f);
 }
 

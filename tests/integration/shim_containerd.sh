@@ -222,12 +222,12 @@ end"
 	run -d --log-uri "binary:///nosuch" $image s3 true 2>"$W/e" && return 1
 	like "$(cat "$W/e")" '*logging binary*no such file*'
 	c container rm s3
-	# Without a client the container waits; who attaches gets all of it.
-	run -d $image s4 sh -c "sleep 1; head -c 400000 /dev/zero; exit 5" </dev/null >/dev/null
+	# Without a client the container waits when the spool is full; who attaches gets all of it.
+	run -d $image s4 sh -c "sleep 1; head -c 2000000 /dev/zero; exit 5" </dev/null >/dev/null
 	sleep 1.5
 	state_is s4 RUNNING
 	status 5 timeout -s KILL 20 ctr -a /run/containerd.sock -n "$NS" task attach s4 >"$W/attached" </dev/null
-	is "$(stat -c %s "$W/attached")" 400000
+	is "$(stat -c %s "$W/attached")" 2000000
 	c container rm s4
 }
 t_options() {

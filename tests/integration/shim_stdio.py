@@ -145,7 +145,7 @@ def t_drop():
     shim = site.start("c1")
     code, text, _ = shim.call("Create", (1, "c1"), (2, site.bundles["c1"]))
     check("size", (code, "io.thole.spool-size" in text), (2, True))
-    shim.ok("Shutdown", (1, "c1"))
+    site.bye(shim, "c1")
 
 
 def fifo_at(name, file):

@@ -50,8 +50,7 @@ def t_refusals():
           (2, "cannot exec in a stopped state"))
     check("status", shim.ok("Delete", (1, "c1")).get(2), 143)
     check("gone", shim.call("Delete", (1, "c1"))[:2], (5, "container not created: not found"))
-    shim.ok("Shutdown", (1, "c1"))
-    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+    site.bye(shim, "c1")
 
 
 def t_away():
@@ -75,8 +74,7 @@ def t_away():
     check("events", daemon.got, [("create", "c1", 0), ("start", "c1", 0), ("exec-added", "x", 0),
                                  ("exec-started", "x", 0), ("exit", "x", 4), ("exit", "c1", 137),
                                  ("delete", "c1", 0)])
-    shim.ok("Shutdown", (1, "c1"))
-    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+    site.bye(shim, "c1")
 
 
 def t_many():
@@ -101,8 +99,7 @@ def t_many():
     check("last", exits[-1], ("exit", "c1", 137))
     check("exits", sorted(exits), sorted([("exit", n, 137) for n in names + ["c1"]]))
     shim.ok("Delete", (1, "c1"))
-    shim.ok("Shutdown", (1, "c1"))
-    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+    site.bye(shim, "c1")
 
 
 def t_bootstrap():
@@ -112,8 +109,7 @@ def t_bootstrap():
     assert answer[2].decode().startswith("unix://" + os.path.dirname(daemon.path) + "/s/"), answer
     shim = Shim(answer[2].decode(), "v3")
     check("again", dec(run("start", "c1", stdin=params)), answer)
-    shim.ok("Shutdown", (1, "c1"))
-    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+    site.bye(shim, "c1")
 
 
 def t_pod():
@@ -168,8 +164,7 @@ def t_overlay():
     check("wait", shim.answer(waiting)[0], 0)
     with open("/proc/self/mounts", encoding="ascii") as f:
         assert bundles["c3"] not in f.read()
-    shim.ok("Shutdown", (1, "c3"))
-    wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+    site.bye(shim, "c3")
 
 
 site.main("task service", [t_refusals, t_away, t_many, t_bootstrap, t_overlay, t_pod])

@@ -23,7 +23,7 @@ for i in c1 c2 c3; do
 			| .annotations["io.kubernetes.cri.sandbox-id"] = "pod"' config.json >new && mv new config.json
 	)
 done
-for part in task stdio; do
+for part in task stdio mounts; do
 	python3 "tests/integration/shim_$part.py" "$W/bin/containerd-shim-thole-v2" test "$W"/c1 "$W"/c2 "$W"/c3 \
 		>"$W/out" 2>&1 9>&-
 	finished=

@@ -157,14 +157,20 @@ class Site:
             f.write(text)
 
     @staticmethod
-    def end(shim, name):
+    def bye(shim, name):
+        """Shutdown, and the process's end: all of its events have been told."""
+        pid = shim.ok("Connect", (1, name))[1]
+        shim.ok("Shutdown", (1, name))
+        check("the socket", os.path.exists(shim.sock.getpeername()), False)
+        wait_for("the shim's end", lambda: not os.path.exists(f"/proc/{pid}"))
+
+    def end(self, shim, name):
         """Kills, deletes, and sees the shim off."""
-        if shim.ok("State", (1, name)).get(4) != 3:
-            shim.ok("Kill", (1, name), (3, 9))
+        code = shim.call("Kill", (1, name), (3, 9))[0]
+        assert code in (0, 5), code  # 5: it has ended
         shim.ok("Wait", (1, name))
         shim.ok("Delete", (1, name))
-        shim.ok("Shutdown", (1, name))
-        wait_for("the shim's end", lambda: not os.path.exists(shim.sock.getpeername()))
+        self.bye(shim, name)
 
     def clean(self):
         """After a failure: nothing of it may disturb the next test."""
