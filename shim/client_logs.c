@@ -365,6 +365,35 @@ static int run_logs(struct logs *l)
 	return r;
 }
 
+static bool raw_ended(void *user)
+{
+	return has_ended(user);
+}
+
+/* A plain file: its lines have neither stream nor time. */
+static int run_raw(struct logs *l, struct err *err)
+{
+	struct client_raw_log raw = {
+		.path = l->path,
+		.tail = l->tail,
+		.follow = l->follow,
+		.escape = l->printer.escape[LOG_STDOUT],
+		.ended = raw_ended,
+		.user = l,
+	};
+
+	if (l->printer.timestamps || !l->filter.streams[LOG_STDOUT] ||
+	    !l->filter.streams[LOG_STDERR])
+		return err_set(err, EINVAL,
+			       "the log \"%s\" is a plain file: its lines have neither stream nor "
+			       "time",
+			       l->path);
+	if (l->follow)
+		begin_wait(l);
+	raw.wait_fd = l->wait.fd;
+	return client_raw_log_print(&raw);
+}
+
 static int parse_logs(struct logs *l, const char *tail, const char *stream, struct err *err)
 {
 	l->tail = UINT64_MAX;
@@ -405,11 +434,14 @@ int client_cmd_logs(struct client *c, int argc, char **argv, struct err *err)
 		return r;
 	if (!c->has_info)
 		return err_set(err, ENOENT, "the log of container \"%s\" is not known", c->key.id);
+	r = client_logs_elsewhere(c, err);
+	if (r < 0)
+		return r;
 	l.path = c->info.log_path;
 	raw |= c->info.terminal;
 	l.printer.escape[LOG_STDOUT] = !raw && isatty(STDOUT_FILENO);
 	l.printer.escape[LOG_STDERR] = !raw && isatty(STDERR_FILENO);
-	r = run_logs(&l);
+	r = str_eq(c->info.log_format, "raw") ? run_raw(&l, err) : run_logs(&l);
 	log_reader_close(&l.reader);
 	log_reader_close(&l.old);
 	ttrpc_client_done(&l.wait);
@@ -417,5 +449,7 @@ int client_cmd_logs(struct client *c, int argc, char **argv, struct err *err)
 	str_done(&l.printer.out);
 	if (r == -EPIPE)
 		return 0;
+	if (r < 0 && err->msg[0])
+		return r;
 	return r < 0 ? err_sysn(err, r, "log \"%s\"", l.path) : 0;
 }

@@ -142,3 +142,17 @@ int client_cmd_reopen_log(struct client *c, int argc, char **argv, struct err *e
 int client_cmd_delete(struct client *c, int argc, char **argv, struct err *err);
 int client_cmd_list(struct client *c, int argc, char **argv, struct err *err);
 int client_cmd_logs(struct client *c, int argc, char **argv, struct err *err);
+
+/* client_logs_raw.c */
+struct client_raw_log {
+	const char *path;
+	uint64_t tail; /* lines; UINT64_MAX: all */
+	bool follow, escape;
+	bool (*ended)(void *user); /* the container; looked at when wait_fd is readable */
+	void *user;
+	int wait_fd;
+};
+/* A file of bytes. 0 or -errno. */
+MUST_CHECK int client_raw_log_print(const struct client_raw_log *log);
+/* -ENOENT with the words for a container whose output is in no file. */
+MUST_CHECK int client_logs_elsewhere(const struct client *c, struct err *err);

@@ -215,6 +215,19 @@ static int make_registry(struct front_container *c, struct err *err)
 	return 0;
 }
 
+/* For `thole-shim logs`: what can be read there, or whose it is. */
+static const char *log_format(const struct front_container *c, const char **ret_path)
+{
+	*ret_path = c->uri[1];
+	if (str_starts_with(c->uri[1], "file://")) {
+		*ret_path = c->uri[1] + strlen("file://");
+		return "raw";
+	}
+	if (!c->uri[1][0])
+		return "none";
+	return str_starts_with(c->uri[1], "binary") ? "logger" : "fifo";
+}
+
 void front_container_info(struct front_container *c)
 {
 	struct registry_info i = {
@@ -224,14 +237,14 @@ void front_container_info(struct front_container *c)
 		.runtime_root = c->runtime.root,
 		.runtime_args = c->runtime.args,
 		.n_runtime_args = c->runtime.n_args,
-		.log_path = "",
-		.log_format = "json",
 		.terminal = c->terminal,
 		.has_stdin = c->uri[0][0] != '\0',
 		.pid = c->task ? task_init(c->task)->pid : 0,
 		.shim_pid = getpid(),
 	};
 	int r;
+
+	i.log_format = log_format(c, &i.log_path);
 
 	if (i.pid && !c->start_ticks && proc_start_time(i.pid, &c->start_ticks, NULL) < 0)
 		c->start_ticks = 0;
@@ -281,11 +294,10 @@ static int make_task(struct front_container *c, size_t n_create_args, struct err
 		.task = c->task,
 		.id = c->id,
 		.bundle = c->bundle,
-		.log_path = "",
-		.log_format = "",
 		.record = c->record,
 		.dirfd = c->dirfd,
 	};
+	c->served.log_format = log_format(c, &c->served.log_path);
 	f->service.tasks = &c->served;
 	c->next = f->containers;
 	f->containers = c;

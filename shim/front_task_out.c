@@ -246,7 +246,7 @@ void front_out_look(struct front_io_out *o, uint32_t what)
 void front_out_free(struct front_io_out *o)
 {
 	if (o->spool.len)
-		log_warning("%zu bytes of output of \"%s\" had no reader", o->spool.len, o->io->id);
+		log_info("%zu bytes of output of \"%s\" had no reader", o->spool.len, o->io->id);
 	told(o);
 	close_output(o);
 }

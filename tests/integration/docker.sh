@@ -1,18 +1,33 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# dockerd (with the containerd and the runc shim that it starts itself) with thole in its list of
-# runtimes, on the host's cgroup layout and on a pure v2 one. TAP on stdout.
+# dockerd (with the containerd that it starts itself) with thole in its list of runtimes, on the host's
+# cgroup layout and on a pure v2 one. DOCKER_SHIM: which shim is above thole. Unset: runc's own; name:
+# thole-shim under the name of runc's (the way with dockerd 20.10); type: thole-shim as runtimeType
+# (later ones). TAP on stdout.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/clients.sh
-[ "${1:-}" = inner ] ||
+[ "${1:-}" = inner ] || {
+	SHIM=$(realpath -e "${SHIM:-bin/thole-shim}") || exit 1
+	export SHIM
 	clients_main "$0" dockerd /usr/bin/docker containerd containerd-shim-runc-v2 iptables busybox ip \
 		python3 jq -- host v2
+}
 
 jq -n --arg w "$W" --arg cg "$CG" --arg rt "$RT" '{"data-root": "\($w)/data",
 	"exec-root": "/run/thole-docker", pidfile: "/run/thole-docker.pid",
 	hosts: ["unix:///run/thole-docker.sock"], "storage-driver": "overlay2",
 	"exec-opts": ["native.cgroupdriver=cgroupfs"], "cgroup-parent": $cg,
 	bip: "10.88.78.1/24", "default-runtime": "thole", runtimes: {thole: {path: $rt}}}' >"$W/daemon.json"
+if [ -n "${DOCKER_SHIM:-}" ]; then
+	mkdir "$W/bin"
+	cp "$SHIM" "$W/bin/thole-shim"
+	cp "$RT" "$W/bin/thole"
+	ln -s thole-shim "$W/bin/containerd-shim-$([ "$DOCKER_SHIM" = name ] && echo runc || echo thole)-v2"
+	export PATH=$W/bin:$PATH
+fi
+if [ "${DOCKER_SHIM:-}" = type ]; then
+	jq '.runtimes.thole = {runtimeType: "io.containerd.thole.v2"}' "$W/daemon.json" >"$W/d" && mv "$W/d" "$W/daemon.json"
+fi
 d() { timeout -k 5 60 /usr/bin/docker -H unix:///run/thole-docker.sock --config "$W/client" "$@"; }
 # run OPTIONS... IMAGE COMMAND...
 run() { d run --network none --pull never "$@"; }
@@ -259,6 +274,27 @@ t_live_restore() {
 	is "$(field lr .State.Pid)" "$pid"
 	is "$(d exec lr echo again)" again
 	gone lr
+	# What is written while the daemon is away comes into its log, in order and once.
+	run -d --name lr bb sh -c 'i=0; while :; do echo $i; i=$((i + 1)); usleep 20000; done'
+	eventually logs_have lr '^20$'
+	kill -9 "$(cat "$W/dockerd.pid")"
+	sleep 2
+	rm -f /run/thole-docker.pid
+	start_daemon --live-restore
+	local n
+	n=$(($(d logs lr | tail -n 1) + 50))
+	eventually logs_have lr "^$n\$"
+	d kill lr
+	d wait lr
+	is "$(d logs lr | head -n $n | cksum)" "$(seq 0 $((n - 1)) | cksum)"
+	gone lr
+}
+t_attach() {
+	run -d -i --name at bb sh -c 'read l; echo "got $l"; sleep 0.5; exit 6'
+	(sleep 1; echo typed; sleep 1) | status 6 timeout -s KILL 30 /usr/bin/docker -H unix:///run/thole-docker.sock \
+		attach at >"$W/attached"
+	is "$(cat "$W/attached")" "got typed"
+	gone at
 }
 t_userns_remap() {
 	stop_daemon
@@ -278,7 +314,7 @@ t_userns_remap() {
 t_nothing_left() {
 	is "$(d ps -aq)" ""
 	is "$(find "/run/thole-docker/runtime-runc/moby" -mindepth 1 -maxdepth 1 -not -name '.*' 2>/dev/null)" ""
-	is "$(pgrep -f containerd-shim-runc-v2)" ""
+	is "$(pgrep -f 'containerd-shim-(runc|thole)-v2')" ""
 	is "$(find /sys/fs/cgroup -path "*$CG/*" -type d)" ""
 }
 
@@ -298,6 +334,7 @@ else
 	skip "pause and unpause" "the runtime has no pause command"
 fi
 t "terminals" t_terminal
+t "attach" t_attach
 t "seccomp profile" t_seccomp
 t "devices" t_devices
 t "cgroup of the container" t_cgroup
