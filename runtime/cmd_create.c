@@ -5,7 +5,12 @@
 #include "runtime/cmd_make.h"
 #include "runtime/command.h"
 
-static const struct option options[] = { CMD_MAKE_OPTIONS };
+static const struct option options[] = {
+	CMD_MAKE_OPTIONS,
+	/* create always detaches and is nobody's subreaper; callers of other runtimes say so. */
+	{ .name = "detach", .alias = "d", .type = OPTION_BOOL, .help = "", .hidden = true },
+	{ .name = "no-subreaper", .type = OPTION_BOOL, .help = "", .hidden = true },
+};
 
 static int run(const struct command_call *call, struct err *err)
 {

@@ -2,6 +2,7 @@
 /*
  * thole delete
  */
+#include "runtime/cmd_regex.h"
 #include "runtime/command.h"
 #include "runtime/container.h"
 
@@ -10,12 +11,18 @@ static const struct option options[] = {
 	  .alias = "f",
 	  .type = OPTION_BOOL,
 	  .help = "kill the container first if it still runs" },
+	CMD_REGEX_OPTION,
 };
+
+static int delete (const struct command_call *call, const char *id, struct err *err)
+{
+	return container_delete(call->arena, call->global->root, id,
+				option_bool(call->options, "force"), err);
+}
 
 static int run(const struct command_call *call, struct err *err)
 {
-	return container_delete(call->arena, call->global->root, call->args[0],
-				option_bool(call->options, "force"), err);
+	return cmd_regex_run(call, delete, err);
 }
 
 const struct command cmd_delete = {

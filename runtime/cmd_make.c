@@ -39,6 +39,7 @@ int cmd_make_request(const struct command_call *call, struct container_create *r
 	/* The caller's paths are made absolute first: a relative pid file is not the bundle's. */
 	req->root = call->global->root;
 	req->debug = call->global->debug;
+	req->config = cmd_path(call, "config");
 	req->pid_file = cmd_path(call, "pid-file");
 	req->pidfd_socket = cmd_path(call, "pidfd-socket");
 	req->plan.console_socket = cmd_path(call, "console-socket");

@@ -12,6 +12,8 @@
 #define CMD_MAKE_OPTIONS                                                                           \
 	{ .name = "bundle", .alias = "b", .type = OPTION_STRING, .arg = "DIR",                     \
 	  .help = "root of the bundle (default: the current directory)" },                         \
+	{ .name = "config", .alias = "f", .type = OPTION_STRING, .arg = "FILE",                    \
+	  .help = "the configuration (default: config.json in the bundle)" },                      \
 	{ .name = "console-socket", .type = OPTION_STRING, .arg = "PATH",                          \
 	  .help = "socket that gets the master of the container's terminal" },                     \
 	{ .name = "pidfd-socket", .type = OPTION_STRING, .arg = "PATH",                            \

@@ -16,6 +16,7 @@
 static int run_spec(const struct command_call *call, struct err *err)
 {
 	const char *bundle = option_string(call->options, "bundle");
+	const char *file = option_string(call->options, "config");
 	struct spec_default_options defaults = {
 		.rootless = option_bool(call->options, "rootless"),
 		.euid = geteuid(),
@@ -37,15 +38,17 @@ static int run_spec(const struct command_call *call, struct err *err)
 		return err_sysn(err, dir, "chdir %s", bundle);
 	spec_default_write(&text, &defaults);
 
-	fd = fd_openat(dir, CONFIG_FILE, O_WRONLY | O_CREAT | O_EXCL, 0666);
+	if (!file || !*file)
+		file = CONFIG_FILE;
+	fd = fd_openat(dir, file, O_WRONLY | O_CREAT | O_EXCL, 0666);
 	if (fd == -EEXIST)
-		return err_set(err, EEXIST, "File " CONFIG_FILE " exists. Remove it first");
+		return err_set(err, EEXIST, "File %s exists. Remove it first", file);
 	if (fd < 0)
-		return err_sysn(err, fd, "open " CONFIG_FILE);
+		return err_sysn(err, fd, "open %s", file);
 	r = io_write_all(fd, text.data, text.len);
 	if (r < 0) {
-		(void)unlinkat(dir, CONFIG_FILE, 0);
-		return err_sysn(err, r, "write " CONFIG_FILE);
+		(void)unlinkat(dir, file, 0);
+		return err_sysn(err, r, "write %s", file);
 	}
 	return 0;
 }
@@ -56,6 +59,11 @@ static const struct option options[] = {
 	  .type = OPTION_STRING,
 	  .arg = "DIR",
 	  .help = "bundle directory (default: the current one)" },
+	{ .name = "config",
+	  .alias = "f",
+	  .type = OPTION_STRING,
+	  .arg = "FILE",
+	  .help = "write it to this file (default: config.json in the bundle)" },
 	{ .name = "rootless",
 	  .type = OPTION_BOOL,
 	  .help = "a configuration for a caller without privileges" },

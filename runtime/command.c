@@ -255,6 +255,16 @@ static void help_flag(const char *name, const struct option *option, struct str 
 		str_addf(out, " %s", option->arg ? option->arg : "value");
 }
 
+#define HELP_COLUMN 36
+
+static void help_line(const char *left, const char *help, struct str *out)
+{
+	if (strlen(left) > HELP_COLUMN)
+		str_addf(out, "   %s\n   %*s %s\n", left, HELP_COLUMN, "", help);
+	else
+		str_addf(out, "   %-*s %s\n", HELP_COLUMN, left, help);
+}
+
 static void help_options(const struct option *options, size_t n, struct str *out)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -268,9 +278,9 @@ static void help_options(const struct option *options, size_t n, struct str *out
 			str_add(&column, ", ");
 			help_flag(options[i].alias, &options[i], &column);
 		}
-		str_addf(out, "   %-36s %s\n", left, options[i].help);
+		help_line(left, options[i].help, out);
 	}
-	str_addf(out, "   %-36s %s\n", "--help, -h", "show help");
+	help_line("--help, -h", "show help", out);
 }
 
 void command_help(const struct command *command, struct str *out)
@@ -294,5 +304,5 @@ void command_help_all(const struct command *const *table, const struct option *g
 	str_addf(out, "   %-12s %s\n\n", "help", "show help for the program or one command");
 	str_add(out, "GLOBAL OPTIONS:\n");
 	help_options(globals, n_globals, out);
-	str_addf(out, "   %-36s %s\n", "--version, -v", "print the version");
+	help_line("--version, -v", "print the version", out);
 }

@@ -19,7 +19,9 @@ struct option {
 	const char *name;  /* without dashes */
 	const char *alias; /* another spelling ("b" for bundle), or NULL */
 	enum option_type type;
-	const char *arg;  /* the argument's word in help, NULL for BOOL */
+	/* The argument's word in help, NULL for BOOL. The completions take it at its word: FILE, PATH,
+	 * DIR, or the values themselves, as "table|json". */
+	const char *arg;
 	const char *help; /* one line */
 	bool hidden;
 };
@@ -52,7 +54,7 @@ struct command_call {
 
 struct command {
 	const char *name;
-	const char *args_help; /* "<container-id>" */
+	const char *args_help; /* "<container-id>", which the completions know */
 	const char *help;
 	const struct option *options;
 	size_t n_options;
@@ -95,6 +97,13 @@ MUST_CHECK int command_check_args(const struct command *command, const char *arg
 void command_help(const struct command *command, struct str *out);
 void command_help_all(const struct command *const *table, const struct option *globals,
 		      size_t n_globals, struct str *out);
+
+/* Every command, ending with NULL, and the global options (command_table.c): all there is to parse,
+ * to show in a help, a man page or a completion. */
+extern const struct command *const command_table[];
+extern const struct option command_globals[];
+extern const size_t command_n_globals;
+#define COMMAND_DEFAULT_ROOT "/run/thole"
 
 extern const struct command cmd_create, cmd_start, cmd_run, cmd_state, cmd_kill, cmd_delete;
 extern const struct command cmd_list, cmd_exec, cmd_ps, cmd_spec, cmd_features;

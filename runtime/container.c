@@ -49,7 +49,8 @@ static int decide(struct arena *arena, const struct container_create *req, enum 
 	size_t n;
 	int r;
 
-	r = spec_read_file(arena, AT_FDCWD, "config.json", &m->spec, &text, &n, err);
+	r = spec_read_file(arena, AT_FDCWD, req->config ? req->config : "config.json", &m->spec,
+			   &text, &n, err);
 	if (r < 0)
 		return r;
 	r = host_probe(arena, &m->host, err);

@@ -13,6 +13,7 @@
 struct container_create {
 	const char *root; /* state root, absolute */
 	struct plan_request plan;
+	const char *config;                  /* absolute; NULL: config.json in the bundle */
 	const char *pid_file, *pidfd_socket; /* absolute or NULL */
 	const char *notify_socket;           /* the service manager's, or NULL */
 	int preserve_fds;
@@ -37,7 +38,7 @@ struct container_exec {
 	char *const *args;
 	const char *cwd, *user, *apparmor, *selinux;
 	const char *const *env, *const *caps, *const *gids, *const *cgroups;
-	bool tty, no_new_privs, detach, ignore_paused, debug;
+	bool tty, no_new_privs, detach, ignore_paused, no_new_keyring, debug;
 	const char *pid_file, *console_socket, *pidfd_socket;
 	int preserve_fds;
 };

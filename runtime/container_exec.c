@@ -201,6 +201,7 @@ static int decide(struct arena *arena, const struct container_exec *req, struct 
 		.cgroup_manager = s->state.cgroup_manager,
 		.rootless_cgroup = s->state.rootless_cgroup,
 		.detach = req->detach,
+		.no_new_keyring = req->no_new_keyring,
 		.console_socket = req->console_socket,
 	};
 	in.spec = e->spec;

@@ -20,43 +20,7 @@
 #include "runtime/seccomp.h"
 #include "spec/spec.h"
 
-#define DEFAULT_ROOT "/run/thole"
 #define STDERR_WAIT_MS 1000
-
-static const struct command *const commands[] = {
-	&cmd_create, &cmd_start, &cmd_run,      &cmd_state, &cmd_kill,   &cmd_delete,
-	&cmd_list,   &cmd_exec,  &cmd_ps,       &cmd_pause, &cmd_resume, &cmd_update,
-	&cmd_events, &cmd_spec,  &cmd_features, NULL,
-};
-
-static const struct option global_table[] = {
-	{ .name = "root",
-	  .type = OPTION_STRING,
-	  .arg = "DIR",
-	  .help = "directory for the containers' state (default " DEFAULT_ROOT ")" },
-	{ .name = "log",
-	  .type = OPTION_STRING,
-	  .arg = "FILE",
-	  .help = "log file (default stderr)" },
-	{ .name = "log-format",
-	  .type = OPTION_STRING,
-	  .arg = "FORMAT",
-	  .help = "format of the log: text or json (default text)" },
-	{ .name = "debug", .type = OPTION_BOOL, .help = "log debug messages too" },
-	{ .name = "systemd-cgroup",
-	  .type = OPTION_BOOL,
-	  .help = "let systemd manage the cgroup; cgroupsPath is slice:prefix:name" },
-	{ .name = "cgroup-manager",
-	  .type = OPTION_STRING,
-	  .arg = "NAME",
-	  .help = "cgroupfs, systemd or disabled (default cgroupfs)" },
-	{ .name = "rootless",
-	  .type = OPTION_STRING,
-	  .arg = "true|false|auto",
-	  .help = "tolerate cgroup permission errors (default auto)" },
-	{ .name = "criu", .type = OPTION_STRING, .arg = "PATH", .help = "ignored", .hidden = true },
-	{ .name = "version", .alias = "v", .type = OPTION_BOOL, .help = "", .hidden = true },
-};
 
 /* Everything main knows about this call. */
 struct program {
@@ -100,7 +64,7 @@ static int usage_error(const struct command *command, const struct err *err, boo
 	if (command)
 		command_help(command, &text);
 	else
-		command_help_all(commands, global_table, ARRAY_COUNT(global_table), &text);
+		command_help_all(command_table, command_globals, command_n_globals, &text);
 	print_text(text.data, text.len);
 	return fail(err, 1);
 }
@@ -112,7 +76,7 @@ static int print_help(const struct command *command)
 	if (command)
 		command_help(command, &text);
 	else
-		command_help_all(commands, global_table, ARRAY_COUNT(global_table), &text);
+		command_help_all(command_table, command_globals, command_n_globals, &text);
 	print_text(text.data, text.len);
 	return 0;
 }
@@ -129,23 +93,53 @@ static int print_version(struct arena *arena)
 	return 0;
 }
 
+static int choose_level(const struct option_values *flags, enum log_level *ret, struct err *err)
+{
+	static const char *const words[] = { "debug", "info", "warning", "error" };
+	const char *level = option_string(flags, "log-level");
+
+	*ret = LOG_LEVEL_INFO;
+	for (size_t i = 0; level && i < ARRAY_COUNT(words); i++) {
+		if (str_eq(level, words[i])) {
+			*ret = (enum log_level)i;
+			level = NULL;
+		}
+	}
+	if (option_bool(flags, "debug"))
+		*ret = LOG_LEVEL_DEBUG;
+	return level ? err_set(err, EINVAL, "invalid log-level: %s", level) : 0;
+}
+
+/* A path, as runc's; or crun's file:PATH, journald:IDENT and syslog:IDENT. */
+static void choose_sink(const char *log, struct log_config *config)
+{
+	config->sink = LOG_SINK_STDERR;
+	if (!log || !*log)
+		return;
+	if (str_starts_with(log, "journald:") || str_starts_with(log, "syslog:")) {
+		const char *ident = strchr(log, ':') + 1;
+
+		config->sink = log[0] == 'j' ? LOG_SINK_JOURNALD : LOG_SINK_SYSLOG;
+		config->ident = *ident ? ident : "thole";
+		return;
+	}
+	config->sink = LOG_SINK_FILE;
+	config->path = str_starts_with(log, "file:") ? log + strlen("file:") : log;
+}
+
 static int open_log(const struct option_values *flags, struct err *err)
 {
 	const char *format = option_string(flags, "log-format");
-	const char *path = option_string(flags, "log");
-	struct log_config config = {
-		.sink = path && *path ? LOG_SINK_FILE : LOG_SINK_STDERR,
-		.path = path,
-		.level = option_bool(flags, "debug") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-		.ident = "thole",
-	};
+	struct log_config config = { .ident = "thole" };
+	int r = choose_level(flags, &config.level, err);
 
+	if (r < 0)
+		return r;
+	choose_sink(option_string(flags, "log"), &config);
 	if (format && !str_eq(format, "text") && !str_eq(format, "json"))
 		return err_set(err, EINVAL, "invalid log-format: %s", format);
 	config.json = format && str_eq(format, "json");
-
-	int r = log_open(&config, err);
-
+	r = log_open(&config, err);
 	if (r >= 0)
 		log_hold();
 	return r;
@@ -185,7 +179,7 @@ static int choose_root(struct program *p, struct err *err)
 		return 0;
 	}
 	if (!given) {
-		p->global.root = DEFAULT_ROOT;
+		p->global.root = COMMAND_DEFAULT_ROOT;
 		return 0;
 	}
 	if (given[0] != '/')
@@ -252,7 +246,7 @@ static int choose_globals(struct program *p, struct err *err)
 /* `thole help [COMMAND]` */
 static int help_command(char *const *words)
 {
-	const struct command *command = words[0] ? command_find(commands, words[0]) : NULL;
+	const struct command *command = words[0] ? command_find(command_table, words[0]) : NULL;
 	struct err err = { 0 };
 
 	if (words[0] && !command) {
@@ -269,7 +263,7 @@ static int run_command(struct program *p, char *const *words)
 	struct command_parse parse = { 0 };
 	struct command_call call = { .arena = &p->arena, .global = &p->global };
 
-	p->command = command_find(commands, words[0]);
+	p->command = command_find(command_table, words[0]);
 	if (!p->command) {
 		(void)err_set(&err, EINVAL, "unknown command \"%s\"", words[0]);
 		return fail(&err, 1);
@@ -307,8 +301,8 @@ static int run_program(struct program *p)
 {
 	struct err err = { 0 };
 	struct command_parse parse = {
-		.options = global_table,
-		.n_options = ARRAY_COUNT(global_table),
+		.options = command_globals,
+		.n_options = command_n_globals,
 		.stop_at_positional = true,
 		.argv = p->argv + 1,
 	};
@@ -316,7 +310,7 @@ static int run_program(struct program *p)
 	if (command_parse(&p->arena, &parse, &err) < 0)
 		return usage_error(NULL, &err, true);
 	p->flags = parse.values;
-	if (option_bool(p->flags, "version"))
+	if (option_bool(p->flags, "version") || option_bool(p->flags, "V"))
 		return print_version(&p->arena);
 	if (parse.help || parse.n_args == 0)
 		return print_help(NULL);
