@@ -32,6 +32,8 @@ static struct {
 	off_t size_max;
 	char ident[64];
 	char path[PATH_MAX];
+	void (*capture)(void *user, enum log_level level, const char *text);
+	void *capture_user;
 	bool holding;
 	size_t held_len;
 	char held[LOG_HELD_MAX]; /* whole lines */
@@ -119,6 +121,12 @@ int log_open(const struct log_config *config, struct err *err)
 	if (config->sink == LOG_SINK_JOURNALD || config->sink == LOG_SINK_SYSLOG)
 		logger.fd = open_socket(socket_path());
 	return 0;
+}
+
+void log_capture(void (*fn)(void *user, enum log_level level, const char *text), void *user)
+{
+	logger.capture = fn;
+	logger.capture_user = user;
 }
 
 bool log_is_file(void)
@@ -355,7 +363,9 @@ void log_msg(enum log_level level, const char *fmt, ...)
 			end--;
 		memcpy(text + end, "...", 4);
 	}
-	if (n >= 0)
+	if (n >= 0 && logger.capture)
+		logger.capture(logger.capture_user, level, text);
+	else if (n >= 0)
 		deliver(level, text);
 	errno = saved;
 }

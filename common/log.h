@@ -42,6 +42,10 @@ int log_fd(void);
 
 enum log_level log_level_get(void);
 
+/* From here on messages go to fn instead of the sink, until it is NULL again: for who asks what
+ * somebody would warn of. */
+void log_capture(void (*fn)(void *user, enum log_level level, const char *text), void *user);
+
 /* For callers that read the log of a failing call as one object (podman): from log_hold on, messages
  * below error for a FILE sink are kept back until log_release, which writes them in their order or
  * drops them. Room for LOG_HELD_MAX bytes; what is beyond is dropped. With level debug nothing is

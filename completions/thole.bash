@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of thole for bash. Rendered by `make man` from the command table.
 
-_thole_commands='create start run state kill delete list exec ps pause resume update events spec features'
+_thole_commands='create start run state kill delete list exec ps pause resume update events spec features validate explain'
 _thole_signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
 
 _thole_options() { # COMMAND
@@ -23,6 +23,8 @@ _thole_options() { # COMMAND
 	events) echo '--interval --stats --help' ;;
 	spec) echo '--bundle --config --rootless --help' ;;
 	features) echo '--help' ;;
+	validate) echo '--bundle --config --format --help' ;;
+	explain) echo '--bundle --config --format --help' ;;
 	esac
 }
 
@@ -84,6 +86,12 @@ _thole_value() { # COMMAND FLAG: what its value is; nothing: it has none
 	'events --interval' | 'events -interval') echo '@any' ;;
 	'spec --bundle' | 'spec -bundle' | 'spec -b') echo '@dir' ;;
 	'spec --config' | 'spec -config' | 'spec -f') echo '@file' ;;
+	'validate --bundle' | 'validate -bundle' | 'validate -b') echo '@dir' ;;
+	'validate --config' | 'validate -config') echo '@file' ;;
+	'validate --format' | 'validate -format' | 'validate -f') echo 'table json' ;;
+	'explain --bundle' | 'explain -bundle' | 'explain -b') echo '@dir' ;;
+	'explain --config' | 'explain -config') echo '@file' ;;
+	'explain --format' | 'explain -format' | 'explain -f') echo 'table json' ;;
 	esac
 }
 

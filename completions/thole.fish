@@ -10,7 +10,7 @@ function __thole_words # the command and its positionals, options left out
 			continue
 		end
 		switch $word
-			case --root --log --log-format --log-level --cgroup-manager --rootless --criu --bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --format --process --cwd --env --user --additional-gids --cap --process-label --apparmor --cgroup --pid-file --console-socket --pidfd-socket --preserve-fds --format --resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --cpu-idle --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --kernel-memory --kernel-memory-tcp --interval --bundle --config 
+			case --root --log --log-format --log-level --cgroup-manager --rootless --criu --bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --format --process --cwd --env --user --additional-gids --cap --process-label --apparmor --cgroup --pid-file --console-socket --pidfd-socket --preserve-fds --format --resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --cpu-idle --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --kernel-memory --kernel-memory-tcp --interval --bundle --config --bundle --config --format --bundle --config --format 
 				set skip 1
 			case '-*'
 			case '*'
@@ -156,5 +156,15 @@ complete -c thole -n '__thole_command_is spec' -l rootless -d 'a configuration f
 complete -c thole -n '__thole_command_is spec' -s h -l help -d 'show help'
 complete -c thole -n '__thole_command_is' -a features -d 'print what this runtime supports, as JSON'
 complete -c thole -n '__thole_command_is features' -s h -l help -d 'show help'
+complete -c thole -n '__thole_command_is' -a validate -d 'check a configuration: which fields are applied, emulated or unsupported here'
+complete -c thole -n '__thole_command_is validate' -l bundle -s b -x -a '(__fish_complete_directories)' -d 'root of the bundle (default: the current directory)'
+complete -c thole -n '__thole_command_is validate' -l config -r -F -d 'the configuration (default: config.json in the bundle)'
+complete -c thole -n '__thole_command_is validate' -l format -s f -x -a 'table json' -d 'output format (default table)'
+complete -c thole -n '__thole_command_is validate' -s h -l help -d 'show help'
+complete -c thole -n '__thole_command_is' -a explain -d 'as validate, with each field\'s value and what becomes of it'
+complete -c thole -n '__thole_command_is explain' -l bundle -s b -x -a '(__fish_complete_directories)' -d 'root of the bundle (default: the current directory)'
+complete -c thole -n '__thole_command_is explain' -l config -r -F -d 'the configuration (default: config.json in the bundle)'
+complete -c thole -n '__thole_command_is explain' -l format -s f -x -a 'table json' -d 'output format (default table)'
+complete -c thole -n '__thole_command_is explain' -s h -l help -d 'show help'
 complete -c thole -n __thole_command_is -a help -d 'show help'
-complete -c thole -n '__thole_command_is help 0' -a 'create start run state kill delete list exec ps pause resume update events spec features'
+complete -c thole -n '__thole_command_is help 0' -a 'create start run state kill delete list exec ps pause resume update events spec features validate explain'

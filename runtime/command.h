@@ -107,4 +107,5 @@ extern const size_t command_n_globals;
 
 extern const struct command cmd_create, cmd_start, cmd_run, cmd_state, cmd_kill, cmd_delete;
 extern const struct command cmd_list, cmd_exec, cmd_ps, cmd_spec, cmd_features;
+extern const struct command cmd_validate, cmd_explain;
 extern const struct command cmd_pause, cmd_resume, cmd_update, cmd_events;

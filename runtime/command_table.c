@@ -5,9 +5,9 @@
 #include "runtime/command.h"
 
 const struct command *const command_table[] = {
-	&cmd_create, &cmd_start, &cmd_run,      &cmd_state, &cmd_kill,   &cmd_delete,
-	&cmd_list,   &cmd_exec,  &cmd_ps,       &cmd_pause, &cmd_resume, &cmd_update,
-	&cmd_events, &cmd_spec,  &cmd_features, NULL,
+	&cmd_create, &cmd_start, &cmd_run,      &cmd_state,    &cmd_kill,    &cmd_delete,
+	&cmd_list,   &cmd_exec,  &cmd_ps,       &cmd_pause,    &cmd_resume,  &cmd_update,
+	&cmd_events, &cmd_spec,  &cmd_features, &cmd_validate, &cmd_explain, NULL,
 };
 
 const struct option command_globals[] = {

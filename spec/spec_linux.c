@@ -373,7 +373,8 @@ static const struct spec_words propagation_list = SPEC_WORDS(propagation_words);
 /* ---- linux ---- */
 
 static const struct spec_field linux_rows[] = {
-	SPEC_ROW_OF("namespaces", ARRAY, read_namespaces, .max = 64, .arg = &namespace_list),
+	SPEC_ROW_OF("namespaces", ARRAY, read_namespaces, .max = 64, .arg = &namespace_list,
+		    .flags = SPEC_LISTED),
 	SPEC_ROW(L, "uidMappings", ARRAY, spec_field_idmaps, uid_maps, .max = SPEC_IDMAPS_MAX),
 	SPEC_ROW(L, "gidMappings", ARRAY, spec_field_idmaps, gid_maps, .max = SPEC_IDMAPS_MAX),
 	SPEC_ROW_OF("timeOffsets", OBJECT, spec_field_object, .arg = &clock_table),

@@ -102,7 +102,7 @@ static const struct spec_field config_rows[] = {
 	SPEC_ROW_OF("freebsd", TYPE_N, spec_field_platform),
 	SPEC_ROW_OF("zos", TYPE_N, spec_field_platform),
 };
-static const struct spec_table config_table = SPEC_TABLE(config_rows);
+const struct spec_table spec_table_config = SPEC_TABLE(config_rows);
 
 static void warn_notice(const struct spec_notice *notice, const char *text)
 {
@@ -137,20 +137,25 @@ static void drop_old_pids_zero(struct spec *spec)
 
 int spec_read(struct arena *arena, const char *data, size_t n, struct spec **ret, struct err *err)
 {
-	struct spec_reader r = { .arena = arena, .err = err };
 	struct json *tree;
-	struct spec *spec;
 	int rc = json_parse(arena, data, n, &tree, err);
 
-	if (rc < 0)
-		return err_wrap(err, "config.json");
+	return rc < 0 ? err_wrap(err, "config.json") : spec_read_tree(arena, tree, ret, err);
+}
+
+int spec_read_tree(struct arena *arena, const struct json *tree, struct spec **ret, struct err *err)
+{
+	struct spec_reader r = { .arena = arena, .err = err };
+	struct spec *spec;
+	int rc;
+
 	if (tree->type == JSON_NULL)
 		return err_set(err, EINVAL, "config cannot be null");
 	if (tree->type != JSON_OBJECT)
 		return err_set(err, EINVAL, "the configuration must be an object, not %s",
 			       json_type_name(tree->type));
 	spec = ARENA_NEW(arena, struct spec);
-	rc = spec_table_read(&r, &config_table, tree, spec);
+	rc = spec_table_read(&r, &spec_table_config, tree, spec);
 	if (rc == 0)
 		rc = spec_check(spec, err);
 	if (rc < 0)

@@ -15,6 +15,10 @@
 MUST_CHECK int spec_read(struct arena *arena, const char *data, size_t n, struct spec **ret,
 			 struct err *err);
 
+/* The same from a tree that was parsed into `arena`. */
+MUST_CHECK int spec_read_tree(struct arena *arena, const struct json *tree, struct spec **ret,
+			      struct err *err);
+
 /* As spec_read from dirfd/path. -ENOENT text: "JSON specification file config.json not found". If
  * ret_text is given it gets the file's bytes (in the arena), for the copy in the state directory. */
 MUST_CHECK int spec_read_file(struct arena *arena, int dirfd, const char *path, struct spec **ret,

@@ -54,6 +54,7 @@ enum spec_field_flag {
 	SPEC_ABSOLUTE = 1u << 2,    /* string: a path that begins with "/" */
 	SPEC_ONE_LINE = 1u << 3,    /* string: no control characters; it goes into a kernel file */
 	SPEC_NONEMPTY = 1u << 4,    /* array: at least one entry */
+	SPEC_LISTED = 1u << 5,      /* a handler of its own, but arg is a struct spec_list */
 };
 
 struct spec_field;
@@ -184,6 +185,7 @@ spec_field_fn spec_field_idmaps; /* struct spec_idmaps, checked as the kernel do
 
 /* ---- the tables of the single files ---- */
 
+extern const struct spec_table spec_table_config;    /* struct spec */
 extern const struct spec_table spec_table_process;   /* struct spec_process */
 extern const struct spec_table spec_table_mount;     /* struct spec_mount */
 extern const struct spec_table spec_table_hooks;     /* struct spec_hook_list[HOOK_KIND_N] */
