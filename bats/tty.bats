@@ -70,6 +70,81 @@ console() { python3 "$TOP/tests/lib/console.py" "$@"; }
 	has "terminal restored"
 }
 
+@test "run: the terminal is restored when the container is killed, and when the runtime is signalled" {
+	args catch
+	run console pty "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" <<-'EOT'
+		@until ready
+		@signal 15
+		@until signal 15
+	EOT
+	status_is 55
+	has "signal 15"
+	has "terminal restored"
+	args echo ready + pause
+	(
+		wait_for 10 is_status running
+		sleep 0.3
+		rt kill "$ID" KILL
+	) >/dev/null 2>&1 3>&- &
+	run console pty "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" <<<"@until ready"
+	status_is 137
+	has "terminal restored"
+}
+
+@test "the terminal is restored, or never touched, when run and exec fail" {
+	requires thole
+	cfg '.process.args = ["/bin/nosuch"]'
+	run console pty "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
+	status_is 1
+	has "no such file or directory"
+	has "terminal restored"
+	# Found, but no program: init ends with 255 after the terminal was set up.
+	echo nonsense >"$BUNDLE/rootfs/bin/bad"
+	chmod 755 "$BUNDLE/rootfs/bin/bad"
+	cfg '.process.args = ["/bin/bad"]'
+	run console pty "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
+	[ "$status" -ne 0 ]
+	has "exec format error"
+	has "terminal restored"
+	cfg '.process.terminal = false'
+	args pause
+	ct_create
+	ct_start
+	for c in /bin/nosuch /bin/bad; do
+		run console pty "$RUNTIME" --root "$STATE" exec -t "$ID" $c </dev/null
+		status_is 255
+		has "terminal restored"
+	done
+}
+
+@test "exec -t: typed text, control-C, the size, a signal to the runtime" {
+	cfg '.process.terminal = false'
+	args pause
+	ct_create
+	ct_start
+	run console pty "$RUNTIME" --root "$STATE" exec -t "$ID" /bin/payload catch <<-'EOT'
+		@until ready
+		@keys 03
+		@until signal 2
+	EOT
+	status_is 42
+	has "terminal restored"
+	run console pty "$RUNTIME" --root "$STATE" exec -t "$ID" /bin/payload catch <<-'EOT'
+		@until ready
+		@signal 1
+		@until signal 1
+	EOT
+	status_is 41
+	has "terminal restored"
+	run console pty "$RUNTIME" --root "$STATE" exec -t "$ID" /bin/payload winch 1 <<-'EOT'
+		@until size 24 80
+		@resize 40 100
+		@until size 40 100
+	EOT
+	status_is 0
+	has_not "never saw"
+}
+
 @test "exec -t: a terminal of its own" {
 	cfg '.process.terminal = false'
 	args pause

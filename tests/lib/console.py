@@ -3,8 +3,9 @@
 
 console.py recv SOCKET [SIZE]   listens on SOCKET, receives a pty master, prints its output until hang-up
 console.py pty COMMAND...       runs COMMAND on a new pty of 24x80, stdin forwarded, output printed;
-                                lines "@resize ROWS COLS", "@sleep S", "@until TEXT" on stdin act on it;
-                                exit status is the command's
+                                lines "@resize ROWS COLS", "@sleep S", "@until TEXT", "@signal NUMBER" on
+                                stdin act on it; exit status is the command's
+console.py fd SOCKET            listens on SOCKET, receives one descriptor: its message and fdinfo
 """
 import array
 import fcntl
@@ -47,6 +48,17 @@ def recv(path):
     copy(fds[0], sys.stdout.buffer)
 
 
+def recv_fd(path):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    s.bind(path)
+    s.listen(1)
+    s.settimeout(20)
+    conn, _ = s.accept()
+    text, fds, _, _ = socket.recv_fds(conn, 4096, 4)
+    print(f"message {text.decode()} fds {len(fds)}", flush=True)
+    sys.stdout.write(open(f"/proc/self/fdinfo/{fds[0]}").read())
+
+
 def run_pty(argv):
     pid, fd = pty.fork()
     if pid == 0:
@@ -85,6 +97,8 @@ def run_pty(argv):
         elif words[:1] == ["@until"]:
             if not pump(10, " ".join(words[1:]).encode()):
                 print(f"\nnever saw: {' '.join(words[1:])}")
+        elif words[:1] == ["@signal"]:
+            os.kill(pid, int(words[1]))
         elif words[:1] == ["@keys"]:
             os.write(fd, bytes(int(w, 16) for w in words[1:]))
         else:
@@ -98,7 +112,7 @@ def run_pty(argv):
             status = os.waitstatus_to_exitcode(st)
     pump(0.2)
     try:
-        same = termios.tcgetattr(fd)[3] == before[3]
+        same = termios.tcgetattr(fd)[:4] == before[:4]
     except termios.error:
         same = True
     print(f"\nterminal {'restored' if same else 'left raw'}")
@@ -107,5 +121,7 @@ def run_pty(argv):
 
 if sys.argv[1] == "recv":
     recv(sys.argv[2])
+elif sys.argv[1] == "fd":
+    recv_fd(sys.argv[2])
 else:
     run_pty(sys.argv[2:])
