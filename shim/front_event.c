@@ -3,6 +3,7 @@
 #include "shim/front_event.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "shim/events.pb-c.h"
@@ -139,7 +140,7 @@ static const char *type_name(enum event_type type)
 	return names[type];
 }
 
-int front_event_encode(const char *ns, const struct event *event,
+int front_event_encode(const char *ns, const struct event *event, const struct timespec *told,
 		       const struct front_event_create *create, uint8_t **ret, size_t *ret_len)
 {
 	Thole__Events__ForwardRequest request = THOLE__EVENTS__FORWARD_REQUEST__INIT;
@@ -147,13 +148,11 @@ int front_event_encode(const char *ns, const struct event *event,
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 	Google__Protobuf__Timestamp when;
 	ProtobufCBinaryData packed = { 0 };
-	struct timespec now;
 	int r = pack_event(event, create, &any.value);
 
 	if (r < 0)
 		return r;
-	clock_gettime(CLOCK_REALTIME, &now);
-	when = stamp(&now);
+	when = stamp(told);
 	any.type_url = (char *)type_name(event->type);
 	envelope.timestamp = &when;
 	envelope.namespace_ = text(ns);
@@ -169,86 +168,166 @@ int front_event_encode(const char *ns, const struct event *event,
 	return 0;
 }
 
-static void entry_free(struct event_entry *e)
+static struct event_name *name_get(struct event_queue *q, const char *text)
 {
+	struct event_name *n = q->names;
+	size_t len = strlen(text) + 1;
+
+	while (n && !str_eq(n->text, text))
+		n = n->next;
+	if (!n) {
+		n = malloc(sizeof(*n) + len);
+		if (!n)
+			return NULL;
+		n->refs = 0;
+		n->next = q->names;
+		memcpy(n->text, text, len);
+		q->names = n;
+	}
+	n->refs++;
+	return n;
+}
+
+static void name_put(struct event_queue *q, struct event_name *n)
+{
+	struct event_name **at = &q->names;
+
+	if (--n->refs)
+		return;
+	while (*at != n)
+		at = &(*at)->next;
+	*at = n->next;
+	free(n);
+}
+
+static bool ends_session(const struct event_entry *e)
+{
+	return e->type == EVENT_EXIT && e->exec_id;
+}
+
+static void entry_free(struct event_queue *q, struct event_entry *e)
+{
+	q->n--;
+	q->n_session_events -= e->exec_id != NULL;
+	q->n_sessions -= ends_session(e);
+	name_put(q, e->container);
 	free(e->data);
 	free(e);
 }
 
-/* Takes out what is told of one session, which has ended. */
-static void drop_session(struct event_queue *q, const char *id, const char *exec_id)
+/* Takes out what is told of one session. */
+static void drop_session(struct event_queue *q, const struct event_entry *of)
 {
+	CLEANUP_FREE char *exec_id = strdup(of->exec_id);
+	struct event_name *container = of->container;
 	struct event_entry **at = &q->first, *e, *last = NULL;
 	bool head = q->head_in_flight;
 
+	if (!exec_id)
+		return;
 	while ((e = *at)) {
-		if (head || !e->exec_id || !str_eq(e->exec_id, exec_id) || !str_eq(e->id, id)) {
+		if (head || !e->exec_id || e->container != container ||
+		    !str_eq(e->exec_id, exec_id)) {
 			head = false;
 			last = e;
 			at = &e->next;
 			continue;
 		}
 		*at = e->next;
-		q->n--;
-		/* The names are the exit's, which is the last of them. */
-		if (e->type == EVENT_EXIT) {
+		if (ends_session(e)) { /* the last of them: the name may be used again */
+			entry_free(q, e);
 			for (; *at; at = &(*at)->next)
 				last = *at;
-			entry_free(e);
 			break;
 		}
-		entry_free(e);
+		entry_free(q, e);
 	}
 	q->last = last;
 	q->dropped++;
+	if (q->dropped == 1 || q->dropped % 1000 == 0)
+		log_warning("%llu sessions are not told to the daemon, which is away",
+			    (unsigned long long)q->dropped);
 }
 
 static void limit(struct event_queue *q)
 {
-	while (q->n > EVENT_QUEUE_MAX) {
+	while (q->n_sessions > EVENT_SESSIONS_MAX ||
+	       q->n_session_events > EVENT_SESSION_EVENTS_MAX) {
+		bool whole = q->n_sessions > EVENT_SESSIONS_MAX;
+		size_t before = q->n;
 		struct event_entry *e = q->head_in_flight && q->first ? q->first->next : q->first;
 
-		while (e && !(e->type == EVENT_EXIT && e->exec_id))
+		while (e && !(whole ? ends_session(e) : e->exec_id != NULL))
 			e = e->next;
-		if (!e)
+		if (e)
+			drop_session(q, e);
+		if (q->n == before)
 			return;
-		drop_session(q, e->id, e->exec_id);
-		if (q->dropped == 1 || q->dropped % 1000 == 0)
-			log_warning("%llu sessions are not told to the daemon, which is away",
-				    (unsigned long long)q->dropped);
 	}
 }
 
 int event_queue_push(struct event_queue *q, const char *ns, const struct event *event,
 		     const struct front_event_create *create)
 {
-	size_t id = strlen(event->id) + 1,
-	       exec_id = event->exec_id ? strlen(event->exec_id) + 1 : 0;
-	struct event_entry *e = calloc(1, sizeof(*e) + id + exec_id);
-	int r;
+	size_t exec_id = event->exec_id ? strlen(event->exec_id) + 1 : 0;
+	struct event_entry *e = calloc(1, sizeof(*e) + exec_id);
+	int r = 0;
 
-	if (!e)
+	if (e)
+		e->container = name_get(q, event->id);
+	if (!e || !e->container) {
+		free(e);
 		return -ENOMEM;
-	r = front_event_encode(ns, event, create, &e->data, &e->len);
+	}
+	clock_gettime(CLOCK_REALTIME, &e->told);
+	if (event->type == EVENT_CREATE)
+		r = front_event_encode(ns, event, &e->told, create, &e->data, &e->len);
 	if (r < 0) {
+		name_put(q, e->container);
 		free(e);
 		return r;
 	}
 	e->type = event->type;
-	e->id = (char *)(e + 1);
-	memcpy(e->id, event->id, id);
-	if (exec_id) {
-		e->exec_id = e->id + id;
-		memcpy(e->exec_id, event->exec_id, exec_id);
-	}
+	e->exit_status = event->exit_status;
+	e->pid = event->pid;
+	e->when = event->when;
+	e->id = e->container->text;
+	if (exec_id)
+		e->exec_id = memcpy(e + 1, event->exec_id, exec_id);
 	if (q->last)
 		q->last->next = e;
 	else
 		q->first = e;
 	q->last = e;
 	q->n++;
+	q->n_session_events += exec_id != 0;
+	q->n_sessions += ends_session(e);
 	limit(q);
 	return 0;
+}
+
+int event_queue_encode(const struct event_queue *q, const char *ns, uint8_t **ret, size_t *ret_len)
+{
+	const struct event_entry *e = q->first;
+	struct event event;
+
+	if (!e)
+		return -ENOENT;
+	if (e->data) {
+		*ret = malloc(e->len + 1);
+		if (!*ret)
+			return -ENOMEM;
+		memcpy(*ret, e->data, e->len);
+		*ret_len = e->len;
+		return 0;
+	}
+	event = (struct event){ .type = e->type,
+				.id = e->id,
+				.exec_id = e->exec_id,
+				.pid = e->pid,
+				.exit_status = e->exit_status,
+				.when = e->when };
+	return front_event_encode(ns, &event, &e->told, NULL, ret, ret_len);
 }
 
 void event_queue_pop(struct event_queue *q)
@@ -260,8 +339,7 @@ void event_queue_pop(struct event_queue *q)
 	q->first = e->next;
 	if (!q->first)
 		q->last = NULL;
-	q->n--;
-	entry_free(e);
+	entry_free(q, e);
 }
 
 void event_queue_done(struct event_queue *q)

@@ -12,12 +12,14 @@
 #include "common/str.h"
 #include "shim/front_event.h"
 #include "shim/front_task_private.h"
+#include "shim/memory.h"
 #include "shim/ttrpc.h"
 
 #define EVENTS_SERVICE "containerd.services.events.ttrpc.v1.Events"
 #define ANSWER_MS 5000
 #define RETRY_MS 100
 #define RETRY_MAX_MS 2000
+#define MANY 100       /* events: their memory is given back when they have gone */
 #define REFUSALS_MAX 5 /* of one event by a daemon that is there */
 
 struct front_publisher {
@@ -30,7 +32,7 @@ struct front_publisher {
 	struct ttrpc_decoder decoder;
 	uint8_t *out;
 	size_t out_len, out_at;
-	bool in_flight;
+	bool in_flight, many;
 	unsigned int wait_ms, refusals;
 	void (*idle)(void *user);
 	void *idle_user;
@@ -107,7 +109,12 @@ static void answered(struct front_publisher *p, const struct ttrpc_frame *frame)
 	}
 	p->refusals = 0;
 	p->wait_ms = 0;
+	p->many = p->many || p->queue.n > MANY;
 	event_queue_pop(&p->queue);
+	if (p->many && !p->queue.first) {
+		p->many = false;
+		memory_give_back();
+	}
 	send_next(p);
 }
 
@@ -200,17 +207,20 @@ static int dial(struct front_publisher *p)
 
 static void send_next(struct front_publisher *p)
 {
+	CLEANUP_FREE uint8_t *data = NULL;
 	struct str frame = { 0 };
+	size_t n;
 
 	if (p->in_flight || p->timer || !p->queue.first)
 		return;
-	if (p->fd < 0 && dial(p) < 0) {
+	if ((p->fd < 0 && dial(p) < 0) ||
+	    event_queue_encode(&p->queue, p->front->ns, &data, &n) < 0) {
 		later(p);
 		return;
 	}
 	p->stream = p->stream ? p->stream + 2 : 1;
-	ttrpc_encode_call(&frame, p->stream, 0, EVENTS_SERVICE, "Forward", p->queue.first->data,
-			  p->queue.first->len, (int64_t)ANSWER_MS * 1000000);
+	ttrpc_encode_call(&frame, p->stream, 0, EVENTS_SERVICE, "Forward", data, n,
+			  (int64_t)ANSWER_MS * 1000000);
 	free(p->out);
 	p->out_len = frame.len;
 	p->out_at = 0;

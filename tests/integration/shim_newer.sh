@@ -21,7 +21,8 @@ suite() {
 		case $line in
 		'ok '* | 'not ok '*)
 			n=$((n + 1))
-			line=${line/ok [0-9]* /"ok $n $1 "}
+			[[ $line =~ ^(not )?ok\ [0-9]+\ (.*)$ ]]
+			line="${BASH_REMATCH[1]}ok $n $1 ${BASH_REMATCH[2]}"
 			;;
 		1..*) continue ;;
 		esac

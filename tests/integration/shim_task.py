@@ -3,7 +3,9 @@
 
 shim_task.py SHIM NAMESPACE BUNDLE...    bundles of containers named as their directories; TAP on stdout
 """
+import ctypes
 import os
+import subprocess
 import sys
 import time
 
@@ -167,4 +169,61 @@ def t_overlay():
     site.bye(shim, "c3")
 
 
-site.main("task service", [t_refusals, t_away, t_many, t_bootstrap, t_overlay, t_pod])
+def sched_core(what, pid, scope):
+    cookie = ctypes.c_ulong()
+    r = ctypes.CDLL(None, use_errno=True).prctl(62, what, pid, scope, ctypes.byref(cookie) if what == 0 else 0)
+    return cookie.value if r == 0 else None
+
+
+def t_sched_core():
+    """SCHED_CORE: a cookie of its own for the shim, or a start that says why not"""
+    try:
+        shim = site.start("c1", SCHED_CORE="1")
+    except subprocess.CalledProcessError as e:
+        check("reason", e.stdout.decode().startswith("containerd-shim-thole-v2: enable sched core support: "), True)
+        check("kernel", sched_core(0, 0, 0), None)
+        check("socket", os.listdir("/run/containerd/s"), [])
+        return
+    shim_pid = shim.ok("Connect", (1, "c1"))[1]
+    assert sched_core(0, shim_pid, 0), "no cookie"
+    site.bye(shim, "c1")
+
+
+def t_many_away():
+    """sessions while the daemon is away cost bounded memory, which comes back with it"""
+    daemon.got.clear()
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    shim.ok("Start", (1, "c1"))
+    shim_pid = shim.ok("Connect", (1, "c1"))[1]
+
+    def private():
+        with open(f"/proc/{shim_pid}/smaps_rollup", encoding="ascii") as f:
+            return sum(int(l.split()[1]) for l in f if l.startswith("Private"))
+
+    def session(n):
+        shim.ok("Exec", (1, "c1"), (2, n), (7, exec_spec("/bin/busybox", "true")))
+        shim.ok("Start", (1, "c1"), (2, n))
+        shim.ok("Wait", (1, "c1"), (2, n))
+        shim.ok("Delete", (1, "c1"), (2, n))
+
+    for i in range(20):
+        session(f"warm{i}")
+    wait_for("events", lambda: ("exit", "warm19", 0) in daemon.got)
+    before = private()
+    daemon.stop()
+    for i in range(300):
+        session(f"e{i}")
+    away = private()
+    daemon.start()
+    wait_for("events", lambda: ("exit", "e299", 0) in daemon.got)
+    check("events", len([e for e in daemon.got if e[1].startswith("e")]), 900)
+    time.sleep(0.2)
+    after = private()
+    print(f"# private KiB: {before}, with 900 events waiting {away}, told {after}")
+    assert away - before < 400 and after - before < 100, (before, away, after)
+    site.end(shim, "c1")
+
+
+site.main("task service", [t_refusals, t_away, t_many, t_bootstrap, t_overlay,
+                           t_sched_core, t_many_away, t_pod])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Event envelopes, and what the queue keeps.
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -10,6 +11,8 @@
 #include "shim/events.pb-c.h"
 #include "shim/front_event.h"
 #include "shim/front_task_private.h"
+
+static const struct timespec told = { 1700000000, 5 };
 
 static Thole__Events__ForwardRequest *unpack(const uint8_t *data, size_t n)
 {
@@ -39,7 +42,7 @@ static void test_exit(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		e.exec_id = i ? NULL : "x";
-		assert_int_equal(front_event_encode("ns", &e, &create, &data, &n), 0);
+		assert_int_equal(front_event_encode("ns", &e, &told, &create, &data, &n), 0);
 		m = unpack(data, n);
 		assert_string_equal(m->envelope->namespace_, "ns");
 		assert_string_equal(m->envelope->topic, "/tasks/exit");
@@ -74,7 +77,7 @@ static void test_create(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(front_event_encode("ns", &e, &create, &data, &n), 0);
+	assert_int_equal(front_event_encode("ns", &e, &told, &create, &data, &n), 0);
 	m = unpack(data, n);
 	assert_string_equal(m->envelope->topic, "/tasks/create");
 	c = thole__events__task_create__unpack(NULL, m->envelope->event->value.len,
@@ -102,7 +105,7 @@ static void test_topics(void **state)
 		size_t n;
 
 		e.type = (enum event_type)t;
-		assert_int_equal(front_event_encode("ns", &e, &create, &data, &n), 0);
+		assert_int_equal(front_event_encode("ns", &e, &told, &create, &data, &n), 0);
 		m = unpack(data, n);
 		assert_string_equal(m->envelope->topic, event_topic(e.type));
 		assert_memory_equal(m->envelope->event->type_url, "containerd.events.Task", 22);
@@ -154,13 +157,12 @@ static void test_queue(void **state)
 	push(&q, EVENT_CREATE, NULL);
 	push(&q, EVENT_START, NULL);
 	push(&q, EVENT_EXEC_ADDED, "open"); /* has not ended */
-	for (unsigned int i = 0; i < 4000; i++)
+	for (unsigned int i = 0; i < EVENT_SESSIONS_MAX + 669; i++)
 		session(&q, i);
 	push(&q, EVENT_OOM, NULL);
 	push(&q, EVENT_EXIT, NULL);
 	push(&q, EVENT_DELETE, NULL);
-	assert_true(q.n <= EVENT_QUEUE_MAX);
-	assert_true(q.n > EVENT_QUEUE_MAX - 3);
+	assert_int_equal(q.n, 3 * EVENT_SESSIONS_MAX + 6);
 	assert_int_equal(q.dropped, 669);
 	assert_int_equal(count(&q, EVENT_CREATE, NULL), 1);
 	assert_int_equal(count(&q, EVENT_START, NULL), 1);
@@ -177,7 +179,8 @@ static void test_queue(void **state)
 	assert_int_equal(q.last->type, EVENT_DELETE);
 	for (; q.first; event_queue_pop(&q))
 		n++;
-	assert_true(n > EVENT_QUEUE_MAX - 3);
+	assert_int_equal(n, 3 * EVENT_SESSIONS_MAX + 6);
+	assert_null(q.names);
 	assert_int_equal(q.n, 0);
 	assert_null(q.last);
 }
@@ -189,14 +192,56 @@ static void test_queue_in_flight(void **state)
 	(void)state;
 	session(&q, 0);
 	q.head_in_flight = true; /* its first event is with the daemon */
-	for (unsigned int i = 1; i < 3500; i++)
+	for (unsigned int i = 1; i < EVENT_SESSIONS_MAX + 10; i++)
 		session(&q, i);
 	assert_int_equal(q.first->type, EVENT_EXEC_ADDED);
 	assert_string_equal(q.first->exec_id, "e0");
 	assert_int_equal(count(&q, EVENT_EXIT, "e0"), 0);
-	assert_int_equal(count(&q, EVENT_EXIT, "e3499"), 1);
+	assert_int_equal(count(&q, EVENT_EXIT, "e10009"), 1);
 	event_queue_done(&q);
 	assert_int_equal(q.n, 0);
+}
+
+/* Sessions that never ran have no exit, but an end in number. */
+static void test_queue_failed_starts(void **state)
+{
+	struct event_queue q = { 0 };
+	char id[16];
+
+	(void)state;
+	push(&q, EVENT_CREATE, NULL);
+	for (unsigned int i = 0; i < EVENT_SESSION_EVENTS_MAX + 5; i++) {
+		snprintf(id, sizeof(id), "e%u", i);
+		push(&q, EVENT_EXEC_ADDED, id);
+	}
+	assert_int_equal(q.n, EVENT_SESSION_EVENTS_MAX + 1);
+	assert_int_equal(q.dropped, 5);
+	assert_int_equal(count(&q, EVENT_CREATE, NULL), 1);
+	assert_int_equal(count(&q, EVENT_EXEC_ADDED, "e4"), 0);
+	assert_int_equal(count(&q, EVENT_EXEC_ADDED, "e5"), 1);
+	event_queue_done(&q);
+}
+
+/* What is sent late is what was told then. */
+static void test_queue_encode(void **state)
+{
+	struct event e = {
+		.type = EVENT_EXIT, .id = "c", .exec_id = "x", .pid = 7, .exit_status = 9
+	};
+	struct event_queue q = { 0 };
+	uint8_t *now = NULL, *later = NULL;
+	size_t n, m;
+
+	(void)state;
+	assert_int_equal(event_queue_encode(&q, "ns", &later, &m), -ENOENT);
+	assert_int_equal(event_queue_push(&q, "ns", &e, NULL), 0);
+	assert_int_equal(front_event_encode("ns", &e, &q.first->told, NULL, &now, &n), 0);
+	assert_int_equal(event_queue_encode(&q, "ns", &later, &m), 0);
+	assert_int_equal(m, n);
+	assert_memory_equal(later, now, n);
+	free(now);
+	free(later);
+	event_queue_done(&q);
 }
 
 int main(void)
@@ -207,6 +252,8 @@ int main(void)
 		cmocka_unit_test(test_topics),
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_queue_in_flight),
+		cmocka_unit_test(test_queue_failed_starts),
+		cmocka_unit_test(test_queue_encode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
