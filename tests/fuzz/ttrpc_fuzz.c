@@ -3,6 +3,7 @@
  * A connection's bytes through the ttrpc decoder, the rules for streams, and every message of the
  * task service and of ours. First byte: size of the chunks in which the rest arrives.
  */
+#include "shim/options.pb-c.h"
 #include "shim/shim.pb-c.h"
 #include "shim/task.pb-c.h"
 #include "shim/ttrpc.h"
@@ -12,12 +13,40 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void unpack_all(const uint8_t *payload, size_t n)
 {
 	static const ProtobufCMessageDescriptor *const types[] = {
-		&containerd__task__v2__create_task_request__descriptor,
-		&containerd__task__v2__exec_process_request__descriptor,
-		&containerd__task__v2__update_task_request__descriptor,
+		&containerd__task__v2__mount__descriptor,
+		&containerd__task__v2__state_request__descriptor,
 		&containerd__task__v2__state_response__descriptor,
+		&containerd__task__v2__create_task_request__descriptor,
+		&containerd__task__v2__create_task_response__descriptor,
+		&containerd__task__v2__start_request__descriptor,
+		&containerd__task__v2__start_response__descriptor,
+		&containerd__task__v2__delete_request__descriptor,
+		&containerd__task__v2__delete_response__descriptor,
+		&containerd__task__v2__pids_request__descriptor,
+		&containerd__task__v2__process_info__descriptor,
 		&containerd__task__v2__pids_response__descriptor,
+		&containerd__task__v2__pause_request__descriptor,
+		&containerd__task__v2__resume_request__descriptor,
+		&containerd__task__v2__checkpoint_task_request__descriptor,
 		&containerd__task__v2__kill_request__descriptor,
+		&containerd__task__v2__exec_process_request__descriptor,
+		&containerd__task__v2__resize_pty_request__descriptor,
+		&containerd__task__v2__close_iorequest__descriptor,
+		&containerd__task__v2__update_task_request__descriptor,
+		&containerd__task__v2__wait_request__descriptor,
+		&containerd__task__v2__wait_response__descriptor,
+		&containerd__task__v2__stats_request__descriptor,
+		&containerd__task__v2__stats_response__descriptor,
+		&containerd__task__v2__connect_request__descriptor,
+		&containerd__task__v2__connect_response__descriptor,
+		&containerd__task__v2__shutdown_request__descriptor,
+		&thole__options__runc__descriptor,
+		&thole__options__foreign__descriptor,
+		&thole__options__bootstrap_params__descriptor,
+		&thole__shim__v1__info_request__descriptor,
+		&thole__shim__v1__reopen_log_request__descriptor,
+		&thole__shim__v1__logs_request__descriptor,
+		&thole__shim__v1__logs_response__descriptor,
 		&thole__shim__v1__attach_request__descriptor,
 		&thole__shim__v1__attach_data__descriptor,
 	};
