@@ -308,6 +308,7 @@ int event_queue_push(struct event_queue *q, const char *ns, const struct event *
 
 int event_queue_encode(const struct event_queue *q, const char *ns, uint8_t **ret, size_t *ret_len)
 {
+	static const struct front_event_create none; /* CREATE has its message */
 	const struct event_entry *e = q->first;
 	struct event event;
 
@@ -327,7 +328,7 @@ int event_queue_encode(const struct event_queue *q, const char *ns, uint8_t **re
 				.pid = e->pid,
 				.exit_status = e->exit_status,
 				.when = e->when };
-	return front_event_encode(ns, &event, &e->told, NULL, ret, ret_len);
+	return front_event_encode(ns, &event, &e->told, &none, ret, ret_len);
 }
 
 void event_queue_pop(struct event_queue *q)

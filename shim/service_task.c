@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "common/version.h"
+#include "shim/log_frame.h"
 #include "shim/oom.h"
 #include "shim/service.h"
 #include "shim/task.pb-c.h"
@@ -299,6 +300,21 @@ static void do_kill(void *user, struct server_call *call, const uint8_t *payload
 		ask(call, p, &q, answer_empty);
 }
 
+/* It is told in events and answers, which must be text. */
+static bool is_exec_id(const char *id)
+{
+	size_t n = strlen(id), len;
+
+	for (size_t i = 0; i < n; i += len) {
+		len = (unsigned char)id[i] < 0x80
+			      ? id[i] >= ' ' && id[i] != 0x7f
+			      : log_utf8_length((const unsigned char *)id + i, n - i);
+		if (!len)
+			return false;
+	}
+	return n > 0 && n <= 255;
+}
+
 /* True if the stream goes to attached clients; *ret_ok false for a URI nobody knows. */
 static bool wants(struct service *s, const char *uri, const char **ret_uri, bool *ret_ok)
 {
@@ -334,7 +350,7 @@ static void do_exec(void *user, struct server_call *call, const uint8_t *payload
 	if (!ok) {
 		server_error(call, TTRPC_INVALID_ARGUMENT,
 			     "stdio of an exec session is \"attach:\" or empty: invalid argument");
-	} else if (!m->exec_id[0] || strlen(m->exec_id) > 255 || !x.process_len) {
+	} else if (!is_exec_id(m->exec_id) || !x.process_len) {
 		server_error(call, TTRPC_INVALID_ARGUMENT,
 			     "an exec session needs an id and a process: invalid argument");
 	} else if ((p = service_find(s, call, m->id, NULL))) {

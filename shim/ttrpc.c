@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "shim/log_frame.h"
 #include "shim/ttrpc.pb-c.h"
 
 #define BUFFER_FIRST ((size_t)1024)
@@ -247,17 +248,38 @@ void ttrpc_encode_call(struct str *out, uint32_t stream, uint8_t flags, const ch
 	encode_message(out, stream, TTRPC_REQUEST, flags, &request.base);
 }
 
+/* A peer in Go takes no message with a string that is not UTF-8; a runtime's text may be anything,
+ * or cut inside a character. */
+static char *clean_text(const char *message)
+{
+	char *copy = strdup(message);
+	size_t n = copy ? strlen(copy) : 0, len;
+
+	for (size_t i = 0; i < n; i += len) {
+		len = (unsigned char)copy[i] < 0x80
+			      ? 1
+			      : log_utf8_length((const unsigned char *)copy + i, n - i);
+		if (len)
+			continue;
+		copy[i] = '?';
+		len = 1;
+	}
+	return copy;
+}
+
 void ttrpc_encode_reply(struct str *out, uint32_t stream, int code, const char *message,
 			const void *payload, size_t n)
 {
 	Thole__Ttrpc__Response response = THOLE__TTRPC__RESPONSE__INIT;
 	Thole__Ttrpc__Status status = THOLE__TTRPC__STATUS__INIT;
+	CLEANUP_FREE char *text = NULL;
 
 	if (code == TTRPC_OK) {
 		response.payload = (ProtobufCBinaryData){ .len = n, .data = (uint8_t *)payload };
 	} else {
 		status.code = code;
-		status.message = (char *)(message ? message : "");
+		text = message ? clean_text(message) : NULL;
+		status.message = text ? text : (char *)"";
 		response.status = &status;
 	}
 	encode_message(out, stream, TTRPC_RESPONSE, 0, &response.base);

@@ -251,6 +251,47 @@ def t_update_twice():
     site.end(shim, "c1")
 
 
+def logger(name, body):
+    path = f"{site.top}/{name}"
+    site.write(path, f"#!/bin/bash\n{body}\n")
+    os.chmod(path, 0o755)
+    return path
+
+
+def t_loggers():
+    """binary-v2:// is ready with a byte, a crash without; binary:// with the end of its pipe; exact surroundings"""
+    site.config("c1", command("echo out; echo err >&2"))
+    log = site.top + "/logged"
+    # A reader of both streams, told who it is for; descriptor 5 is the word that it is ready.
+    work = f'{{ echo "$# $*"; env | grep ^CONTAINER_ | sort; ls /proc/self/fd | wc -l; cat <&3; cat <&4; }} >{log} 5>&-'
+    v2 = logger("v2", "printf x >&5; exec 5>&-; " + work)
+    v1 = logger("v1", "exec 5>&-; " + work)
+    for scheme, path in (("binary-v2", v2), ("binary", v1)):
+        shim = site.start("c1")
+        uri = f"{scheme}://{path}?a=1%2F2&b"
+        shim.ok("Create", (1, "c1"), (2, site.bundles["c1"]), (6, uri), (7, uri))
+        shim.ok("Start", (1, "c1"))
+        shim.ok("Wait", (1, "c1"))
+        site.end(shim, "c1")
+
+        def logged():
+            with open(log, encoding="ascii") as f:
+                return f.read().split("\n")
+        wait_for("the log", lambda: logged()[-2:] == ["err", ""])
+        got = logged()
+        check("surroundings", got[:3] + got[4:],
+              ["3 a 1/2 b", "CONTAINER_ID=c1", "CONTAINER_NAMESPACE=" + site.namespace, "out", "err", ""])
+    for scheme, path, text in (("binary-v2", logger("crash", "exit 1"), "did not call ready"),
+                               ("binary", "/nosuch/logger", "no such file"),
+                               ("binary", "relative", "not an absolute path"),
+                               ("journald", "/x", "unknown STDIO scheme")):
+        shim = site.start("c1")
+        code, got, _ = shim.call("Create", (1, "c1"), (2, site.bundles["c1"]), (6, f"{scheme}://{path}"))
+        check("refusal", (code, text in got), (2, True))
+        check("nothing left", shim.call("State", (1, "c1"))[0], 5)
+        site.bye(shim, "c1")
+
+
 site.daemon.start()
 site.main("streams", [t_absent, t_gone_and_back, t_blocking_open, t_drop, t_slow, t_idle,
-                      t_many_writes_before_start, t_update_twice])
+                      t_many_writes_before_start, t_update_twice, t_loggers])

@@ -169,6 +169,58 @@ def t_overlay():
     site.bye(shim, "c3")
 
 
+def t_cri_o():
+    """CRI-O's way: no daemon's address, options with a path, a plain answer, no delete action"""
+    log = bundles["c1"] + "/log"
+    os.mkfifo(log)
+    ear = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+    with open(site.top + "/options.toml", "w", encoding="ascii") as f:
+        f.write(f'BinaryName = "{site.top}/bin/thole"\nRoot = "{site.top}/state"\n')
+    out = subprocess.run([site.program, "-namespace", "default", "-address", "", "-publish-binary", "/bin/false",
+                          "-id", "c1", "start"], cwd=bundles["c1"], env=dict(os.environ, TTRPC_ADDRESS=""),
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=20,
+                         check=True).stdout.decode()
+    with open(bundles["c1"] + "/address", encoding="ascii") as f:
+        check("address", f.read(), out)
+    shim = Shim(out)
+    options = enc((1, "runtimeoptions.v1.Options"), (2, enc((2, site.top + "/options.toml"))))
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]), (10, options))
+    check("root", os.listdir(site.top + "/state/default"), ["c1"])
+    shim.ok("Start", (1, "c1"))
+    shim.ok("Pause", (1, "c1"))
+    check("paused", shim.ok("State", (1, "c1"))[4], 4)
+    check("exec", shim.call("Exec", (1, "c1"), (2, "x"), (7, exec_spec("true")))[:2],
+          (2, "cannot exec in a paused state"))
+    check("pause", shim.call("Pause", (1, "c1"))[:2], (2, "cannot pause a paused container"))
+    check("delete", shim.call("Delete", (1, "c1"))[1], "cannot delete a paused process")
+    shim.ok("Resume", (1, "c1"))
+    site.end(shim, "c1")
+    os.close(ear)
+    os.unlink(log)
+
+
+def t_options():
+    """options that cannot be are refused with their place; other types count as none"""
+    shim = site.start("c1")
+    bad = enc((1, "runtimeoptions.v1.Options"), (2, enc((3, "a = 1\nSystemdCgroup = 7\n"))))
+    check("TOML", shim.call("Create", (1, "c1"), (2, bundles["c1"]), (10, bad))[:2],
+          (2, 'runtime options, line 2: "SystemdCgroup" must be true or false'))
+    cut = enc((1, "containerd.runc.v1.Options"), (2, b"\x32\x7f"))
+    check("cut", shim.call("Create", (1, "c1"), (2, bundles["c1"]), (10, cut))[:2],
+          (2, 'runtime options of type "containerd.runc.v1.Options" cannot be decoded'))
+    check("relative", shim.call("Create", (1, "c1"), (2, "b"))[0], 3)
+    check("id", shim.call("Create", (1, "../c1"), (2, bundles["c1"]))[0], 3)
+    check("garbage", shim.call("Create", (1, b"\xff\xfe"), (2, bundles["c1"]))[:2],
+          (3, 'container id "??": invalid character: invalid argument'))
+    other = enc((1, "some.other/Type"), (2, "x"))
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]), (10, other))
+    check("update", shim.call("Update", (1, "c1"))[0], 3)
+    check("resize", shim.call("ResizePty", (1, "c1"), (3, 80), (4, 25))[0], 0)
+    check("pids", len(shim.ok("Pids", (1, "c1"))), 1)
+    check("never started", shim.ok("Delete", (1, "c1")).get(2, 0), 137)
+    site.bye(shim, "c1")
+
+
 def sched_core(what, pid, scope):
     cookie = ctypes.c_ulong()
     r = ctypes.CDLL(None, use_errno=True).prctl(62, what, pid, scope, ctypes.byref(cookie) if what == 0 else 0)
@@ -225,5 +277,5 @@ def t_many_away():
     site.end(shim, "c1")
 
 
-site.main("task service", [t_refusals, t_away, t_many, t_bootstrap, t_overlay,
+site.main("task service", [t_refusals, t_away, t_many, t_bootstrap, t_overlay, t_cri_o, t_options,
                            t_sched_core, t_many_away, t_pod])

@@ -283,6 +283,35 @@ static void test_replies(void **state)
 }
 
 /* Field numbers of the task service against bytes written by hand. */
+/* A peer in Go refuses a message whose text is not UTF-8. */
+static void test_text_of_an_error(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "plain", "plain" },
+		{ "caf\xc3\xa9", "caf\xc3\xa9" },
+		{ "cut \xc3", "cut ?" },
+		{ "\xff\xfe \xe2\x82\xac \xe2\x82", "?? \xe2\x82\xac ??" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct str out = { 0 };
+		struct ttrpc_frame frame;
+		char *message = NULL;
+		uint8_t *payload = NULL;
+		size_t n;
+		int code;
+
+		ttrpc_encode_reply(&out, 1, TTRPC_UNKNOWN, rows[i][0], NULL, 0);
+		frame_of(&out, &frame);
+		assert_int_equal(ttrpc_reply_decode(&frame, &code, &message, &payload, &n), 0);
+		assert_string_equal(message, rows[i][1]);
+		free(message);
+		str_done(&out);
+	}
+}
+
 static void test_task_messages(void **state)
 {
 	Containerd__Task__V2__KillRequest kill = CONTAINERD__TASK__V2__KILL_REQUEST__INIT;
@@ -324,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_call),
 		cmocka_unit_test(test_memory_of_a_message_is_limited),
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_text_of_an_error),
 		cmocka_unit_test(test_task_messages),
 	};
 
