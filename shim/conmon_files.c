@@ -14,9 +14,11 @@
 #include "common/log.h"
 #include "common/proc.h"
 
+#define NUMBER_MAX 16
+
 static int write_number(const char *path, int n)
 {
-	char text[16];
+	char text[NUMBER_MAX];
 	int len = snprintf(text, sizeof(text), "%d", n);
 
 	return io_replace_file(AT_FDCWD, path, text, (size_t)len, 0644);
@@ -27,22 +29,57 @@ int conmon_files_pid(const char *path, pid_t pid)
 	return write_number(path, pid);
 }
 
-static void exit_file(const char *dir, const char *name, int status)
+static int reserve(const char *dir)
 {
+	CLEANUP_FD int fd = dir ? fd_open(dir, O_WRONLY | O_TMPFILE, 0644) : -EBADF;
+
+	return fd >= 0 && posix_fallocate(fd, 0, NUMBER_MAX) == 0 ? fd_take(&fd) : -EBADF;
+}
+
+void conmon_files_reserve(const struct conmon_options *o, struct conmon_files_spare *ret)
+{
+	ret->persist = reserve(o->persist_dir);
+	ret->exit = reserve(o->exit_dir);
+}
+
+static int write_spare(int spare, const char *path, int n)
+{
+	char text[NUMBER_MAX];
+	int len = snprintf(text, sizeof(text), "%d", n);
+	int r = io_write_all(spare, text, (size_t)len);
+
+	if (r < 0)
+		return r;
+	if (ftruncate(spare, len) < 0)
+		return -errno;
+	if (linkat(AT_FDCWD, fd_path(spare).s, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	(void)unlink(path);
+	return linkat(AT_FDCWD, fd_path(spare).s, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0 ? -errno
+											 : 0;
+}
+
+static void exit_file(const char *dir, const char *name, int status, int spare_consume)
+{
+	CLEANUP_FD int spare = spare_consume;
 	char path[PATH_MAX];
 	int n = snprintf(path, sizeof(path), "%s/%s", dir, name);
 	int r = n > 0 && (size_t)n < sizeof(path) ? write_number(path, status) : -ENAMETOOLONG;
 
+	if ((r == -ENOSPC || r == -EDQUOT) && spare >= 0)
+		r = write_spare(spare, path, status);
 	if (r < 0)
 		log_error("write the exit file \"%s/%s\": %s", dir, name, err_strerror(-r));
 }
 
-void conmon_files_exit(const struct conmon_options *o, int status)
+void conmon_files_exit(const struct conmon_options *o, int status, struct conmon_files_spare *spare)
 {
 	if (o->persist_dir)
-		exit_file(o->persist_dir, "exit", status);
+		exit_file(o->persist_dir, "exit", status, fd_take(&spare->persist));
 	if (o->exit_dir)
-		exit_file(o->exit_dir, o->cid, status);
+		exit_file(o->exit_dir, o->cid, status, fd_take(&spare->exit));
 }
 
 static void oom_file(const char *dir)

@@ -109,7 +109,7 @@ static void flushed(void *user)
 	/* Ports and the like that were handed down are free before anybody hears of the exit. */
 	for (size_t i = 0; i < m->start->n_inherited; i++)
 		fd_close(m->start->inherited[i]);
-	conmon_files_exit(m->o, m->status);
+	conmon_files_exit(m->o, m->status, &m->spare);
 	if (m->o->exec)
 		conmon_sync_send(&m->sync_fd, key(m), m->status,
 				 m->timed_out ? "command timed out" : NULL);
@@ -232,6 +232,8 @@ static int set_up(struct conmon_monitor *m, struct err *err)
 	if (r < 0)
 		return r;
 	oom_score(m);
+	/* A full state directory must not cost the exit status. */
+	conmon_files_reserve(m->o, &m->spare);
 	if (m->start->bundle) {
 		m->dirfd = fd_open(m->start->bundle, O_PATH | O_DIRECTORY, 0);
 		if (m->dirfd < 0)
@@ -261,6 +263,7 @@ int conmon_monitor_run(const struct conmon_start *start)
 		.message_fd = -EBADF,
 		.sync_fd = start->sync_fd,
 		.attach_fd = start->attach_fd,
+		.spare = { -EBADF, -EBADF },
 		.status = -1,
 	};
 	struct err err = { 0 };

@@ -10,6 +10,7 @@
 
 #include "shim/conmon_attach.h"
 #include "shim/conmon_ctl.h"
+#include "shim/conmon_files.h"
 #include "shim/conmon_log.h"
 #include "shim/conmon_notify.h"
 #include "shim/conmon_options.h"
@@ -74,6 +75,7 @@ struct conmon_monitor {
 	pid_t pid;
 	bool timed_out, failed, told_oom;
 	int sync_fd, attach_fd;
+	struct conmon_files_spare spare;
 	int status; /* the process's; -1: unknown or timed out */
 };
 
