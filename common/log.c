@@ -144,25 +144,14 @@ enum log_level log_level_get(void)
 	return logger.level;
 }
 
-/* RFC 3339 in UTC by our own arithmetic: gmtime_r takes a lock, which a forked child may find held.
- * Days are counted from 1 March of year 0, so that the leap day is a year's last. */
 static void add_time(struct str *line)
 {
+	char text[STR_SECOND_SIZE];
 	struct timespec now = { 0 };
-	int64_t days, secs, era_day, year_of_era, day, month;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	secs = now.tv_sec % 86400;
-	days = now.tv_sec / 86400 + 719468;
-	era_day = days % 146097;
-	year_of_era = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
-	day = era_day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	month = (5 * day + 2) / 153;
-	day = day - (153 * month + 2) / 5 + 1;
-	month = month < 10 ? month + 3 : month - 9;
-	str_addf(line, "%04d-%02d-%02dT%02d:%02d:%02dZ",
-		 (int)(year_of_era + days / 146097 * 400 + (month <= 2)), (int)month, (int)day,
-		 (int)(secs / 3600), (int)(secs / 60 % 60), (int)(secs % 60));
+	str_format_second(now.tv_sec, text);
+	str_addf(line, "%sZ", text);
 }
 
 static void add_json_rune(struct str *line, const char *text, size_t len, uint32_t rune)

@@ -221,6 +221,41 @@ char *str_take(struct str *s)
 	return data;
 }
 
+static void put_digits(char *out, unsigned int value, int width)
+{
+	while (width > 0) {
+		out[--width] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
+
+void str_format_second(int64_t second, char ret[STR_SECOND_SIZE])
+{
+	int64_t days = second / 86400, rest = second % 86400;
+
+	if (rest < 0) {
+		rest += 86400;
+		days--;
+	}
+	/* Days since 0000-03-01, so that the leap day is the last of its year. */
+	days += 719468;
+	int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+	unsigned int doe = (unsigned int)(days - era * 146097);
+	unsigned int yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	unsigned int doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	unsigned int mp = (5 * doy + 2) / 153;
+	unsigned int month = mp < 10 ? mp + 3 : mp - 9;
+	int64_t year = (int64_t)yoe + era * 400 + (month <= 2);
+
+	memcpy(ret, "0000-00-00T00:00:00", STR_SECOND_SIZE);
+	put_digits(ret, (unsigned int)MIN(MAX(year, 0), 9999), 4);
+	put_digits(ret + 5, month, 2);
+	put_digits(ret + 8, doy - (153 * mp + 2) / 5 + 1, 2);
+	put_digits(ret + 11, (unsigned int)(rest / 3600), 2);
+	put_digits(ret + 14, (unsigned int)(rest / 60 % 60), 2);
+	put_digits(ret + 17, (unsigned int)(rest % 60), 2);
+}
+
 int parse_u64(const char *s, int base, uint64_t *ret)
 {
 	unsigned long long v;

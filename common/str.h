@@ -35,6 +35,11 @@ char *str_take(struct str *s);
  * Returns its length, 0 if the bytes are not valid or n is 0. */
 size_t utf8_decode(const char *data, size_t n, uint32_t *ret_rune);
 
+/* "YYYY-MM-DDTHH:MM:SS" of seconds since 1970, UTC; the year is kept within four digits. Not gmtime_r:
+ * that takes the lock of the time zone, which a forked child may find held, and reads its file. */
+#define STR_SECOND_SIZE 20
+void str_format_second(int64_t second, char ret[STR_SECOND_SIZE]);
+
 /* Checked parsers: whole string, no sign for unsigned, no leading blanks. 0 or -EINVAL, -ERANGE. */
 MUST_CHECK int parse_u64(const char *s, int base, uint64_t *ret);
 MUST_CHECK int parse_i64(const char *s, int base, int64_t *ret);

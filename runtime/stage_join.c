@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "common/fd.h"
+#include "runtime/protect.h"
 #include "runtime/stage.h"
 
 static int step_placed(void *ctx, struct err *err)
@@ -22,6 +23,7 @@ static int step_placed(void *ctx, struct err *err)
 
 	s->sync_parent = fd_close(s->sync_parent);
 	s->dir.lock_fd = fd_close(s->dir.lock_fd);
+	protect_done(); /* ours must not be the last close */
 	/* Init inherits our cgroup, so we must be in the container's before it exists; and once in
 	 * the user namespace we could not enter it any more. */
 	r = stage_place_self(s, err);

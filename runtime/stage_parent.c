@@ -77,27 +77,15 @@ const char *stage_state_text(struct arena *arena, const struct state *state, con
 	return arena_strdup(arena, text.data);
 }
 
-/* UTC, by hand: gmtime_r reads /etc/localtime first, at every start. The days are counted from the
- * first of March of the year 0, so that the leap day is the last of its year. */
 static const char *timestamp(struct arena *arena)
 {
+	char text[STR_SECOND_SIZE];
 	struct timespec ts = { 0 };
-	long days, era, day, year, month, second;
 
 	if (clock_gettime(CLOCK_REALTIME, &ts) < 0)
 		ts.tv_sec = 0;
-	days = (long)(ts.tv_sec / 86400) + 719468;
-	second = (long)(ts.tv_sec % 86400);
-	era = days / 146097;
-	day = days % 146097;
-	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-	day -= 365 * year + year / 4 - year / 100;
-	month = (5 * day + 2) / 153;
-	day -= (153 * month + 2) / 5;
-	year += era * 400 + (month >= 10);
-	return arena_printf(arena, "%04ld-%02ld-%02ldT%02ld:%02ld:%02ld.%09ldZ", year,
-			    month < 10 ? month + 3 : month - 9, day + 1, second / 3600,
-			    second / 60 % 60, second % 60, ts.tv_nsec);
+	str_format_second(ts.tv_sec, text);
+	return arena_printf(arena, "%s.%09ldZ", text, ts.tv_nsec);
 }
 
 /* ---- before the clone ---- */

@@ -31,7 +31,11 @@ static int open_console(struct conmon_monitor *m, struct err *err)
 	m->tty_dirfd = fd_open(m->tty_dir, O_PATH | O_DIRECTORY, 0);
 	if (m->tty_dirfd < 0)
 		return err_sysn(err, m->tty_dirfd, "open \"%s\"", m->tty_dir);
-	return tty_listen(m->ev, m->tty_dir, m->tty_dirfd, got_master, m, &m->tty, err);
+	const struct tty_place place = {
+		.dir = m->tty_dir, .dirfd = m->tty_dirfd, .fn = got_master, .user = m
+	};
+
+	return tty_listen(m->ev, &place, &m->tty, err);
 }
 
 static void close_console(struct conmon_monitor *m)

@@ -62,6 +62,14 @@ static char *dup_path(const struct registry_key *key, const char *name)
 
 /* --- the steps of the set-up --- */
 
+static void undo_registry(struct shim *s)
+{
+	struct err err = { 0 };
+
+	if (registry_remove(&s->key, &err) < 0)
+		log_error("%s", err.msg);
+}
+
 static int step_registry(struct shim *s, struct err *err)
 {
 	s->dirfd = registry_create(&s->key, err);
@@ -70,15 +78,11 @@ static int step_registry(struct shim *s, struct err *err)
 	s->dir = dup_path(&s->key, NULL);
 	s->socket = dup_path(&s->key, REGISTRY_SOCKET);
 	s->record = dup_path(&s->key, REGISTRY_RECORD);
-	return s->dir && s->socket && s->record ? 0 : err_set(err, ENOMEM, "out of memory");
-}
-
-static void undo_registry(struct shim *s)
-{
-	struct err err = { 0 };
-
-	if (registry_remove(&s->key, &err) < 0)
-		log_error("%s", err.msg);
+	if (s->dir && s->socket && s->record)
+		return 0;
+	/* Not by set_up: a failure here may also be that the directory is another shim's. */
+	undo_registry(s);
+	return err_set(err, ENOMEM, "out of memory");
 }
 
 static int step_messages(struct shim *s, struct err *err)

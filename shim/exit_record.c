@@ -30,16 +30,10 @@ void exit_record_set_status(struct exit_record *record, int code, int status)
 
 const char *exit_record_time(const struct timespec *when, char *buf, size_t size)
 {
-	struct tm tm;
+	char text[STR_SECOND_SIZE];
 
-	/* The timespec may be a year outside of four digits only if the clock is broken. */
-	if (!gmtime_r(&when->tv_sec, &tm))
-		memset(&tm, 0, sizeof(tm));
-	snprintf(buf, size, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
-		 (unsigned int)(tm.tm_year + 1900) % 10000, (unsigned int)(tm.tm_mon + 1) % 100,
-		 (unsigned int)tm.tm_mday % 100, (unsigned int)tm.tm_hour % 100,
-		 (unsigned int)tm.tm_min % 100, (unsigned int)tm.tm_sec % 100,
-		 (unsigned int)when->tv_nsec % 1000000000);
+	str_format_second(when->tv_sec, text);
+	snprintf(buf, size, "%s.%09uZ", text, (unsigned int)when->tv_nsec % 1000000000);
 	return buf;
 }
 

@@ -39,35 +39,6 @@ static void put_digits(char *out, unsigned int value, int width)
 	}
 }
 
-/* "YYYY-MM-DDTHH:MM:SS" of seconds since 1970. Not gmtime_r: that takes the lock of the time zone
- * and reads its file, in a thread of which we want to know what it allocates. */
-static void format_second(int64_t second, char *out)
-{
-	int64_t days = second / 86400, rest = second % 86400;
-
-	if (rest < 0) {
-		rest += 86400;
-		days--;
-	}
-	/* Days since 0000-03-01, so that the leap day is the last of its year. */
-	days += 719468;
-	int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-	unsigned int doe = (unsigned int)(days - era * 146097);
-	unsigned int yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	unsigned int doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	unsigned int mp = (5 * doy + 2) / 153;
-	unsigned int month = mp < 10 ? mp + 3 : mp - 9;
-	int64_t year = (int64_t)yoe + era * 400 + (month <= 2);
-
-	memcpy(out, "0000-00-00T00:00:00", 20);
-	put_digits(out, (unsigned int)MIN(MAX(year, 0), 9999), 4);
-	put_digits(out + 5, month, 2);
-	put_digits(out + 8, doy - (153 * mp + 2) / 5 + 1, 2);
-	put_digits(out + 11, (unsigned int)(rest / 3600), 2);
-	put_digits(out + 14, (unsigned int)(rest / 60 % 60), 2);
-	put_digits(out + 17, (unsigned int)(rest % 60), 2);
-}
-
 /* "+02:00" of local time at that second; the day and hour it is there go to f->second. */
 static int64_t local_second(struct log_framer *f, int64_t second)
 {
@@ -89,8 +60,8 @@ size_t log_frame_time(struct log_framer *f, const struct timespec *when, char *b
 	size_t n = 19;
 
 	if (!f->second_valid || f->second != when->tv_sec) {
-		format_second(f->local_time ? local_second(f, when->tv_sec) : when->tv_sec,
-			      f->second_text);
+		str_format_second(f->local_time ? local_second(f, when->tv_sec) : when->tv_sec,
+				  f->second_text);
 		f->second = when->tv_sec;
 		f->second_valid = true;
 	}

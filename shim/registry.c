@@ -89,7 +89,11 @@ int registry_create(const struct registry_key *key, struct err *err)
 			return err_sys(err, "mkdir \"%s\"", path);
 	}
 	r = fd_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	return r < 0 ? err_sysn(err, r, "open \"%s\"", path) : r;
+	if (r >= 0)
+		return r;
+	(void)err_sysn(err, r, "open \"%s\"", path);
+	(void)rmdir(path);
+	return r;
 }
 
 int registry_open(const struct registry_key *key, struct err *err)

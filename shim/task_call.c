@@ -267,7 +267,13 @@ static int call_process(struct task_proc *p, struct err *err)
 	args[n++] = "--pid-file";
 	args[n++] = path.pid;
 	if (p->terminal) {
-		r = tty_listen(c->ev, c->dir, c->dirfd, got_master, p, &p->tty, err);
+		const struct tty_place place = { .dir = c->dir,
+						 .dirfd = c->dirfd,
+						 .number = p->number,
+						 .fn = got_master,
+						 .user = p };
+
+		r = tty_listen(c->ev, &place, &p->tty, err);
 		if (r < 0)
 			return r;
 		args[n++] = "--console-socket";

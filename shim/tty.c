@@ -79,45 +79,49 @@ static void listen_ready(void *user, int fd, uint32_t events UNUSED)
 
 /* runc and its kin connect by path: where the directory's own path is too long, the shim's
  * descriptor of it is not. */
-static int choose_path(struct tty *t, const char *dir)
+static int choose_path(struct tty *t, const struct tty_place *place)
 {
-	static unsigned int number;
 	int n;
 
-	snprintf(t->name, sizeof(t->name), "c%u.sock", ++number);
-	n = snprintf(t->path, sizeof(t->path), "%s/%s", dir, t->name);
+	snprintf(t->name, sizeof(t->name), "c%u.sock", place->number);
+	n = snprintf(t->path, sizeof(t->path), "%s/%s", place->dir, t->name);
 	if (n > 0 && (size_t)n < sizeof(t->path))
 		return 0;
 	n = snprintf(t->path, sizeof(t->path), "/proc/%d/fd/%d/%s", getpid(), t->dirfd, t->name);
 	return n > 0 && (size_t)n < sizeof(t->path) ? 0 : -ENAMETOOLONG;
 }
 
-int tty_listen(struct ev *ev, const char *dir, int dirfd, tty_master_fn *fn, void *user,
-	       struct tty **ret, struct err *err)
+static int start_listening(struct tty *t, const struct tty_place *place, struct err *err)
+{
+	int r = choose_path(t, place);
+
+	if (r >= 0)
+		r = t->listen_fd = sock_listen(t->path, SOCK_STREAM, err);
+	else
+		r = err_sysn(err, r, "choose a path");
+	if (r < 0)
+		return r;
+	r = fd_nonblock(t->listen_fd, true);
+	if (r >= 0)
+		r = ev_add(t->ev, t->listen_fd, EPOLLIN, listen_ready, t, &t->listen_source);
+	return r < 0 ? err_sysn(err, r, "watch it") : 0;
+}
+
+int tty_listen(struct ev *ev, const struct tty_place *place, struct tty **ret, struct err *err)
 {
 	struct tty *t = calloc(1, sizeof(*t));
-	int r;
 
 	if (!t)
 		return err_set(err, ENOMEM, "out of memory");
 	*t = (struct tty){ .ev = ev,
-			   .dirfd = dirfd,
+			   .dirfd = place->dirfd,
 			   .listen_fd = -EBADF,
 			   .conn_fd = -EBADF,
-			   .fn = fn,
-			   .user = user };
-	r = choose_path(t, dir);
-	if (r == 0)
-		r = sock_listen(t->path, SOCK_STREAM, err);
-	if (r >= 0) {
-		t->listen_fd = r;
-		r = fd_nonblock(t->listen_fd, true);
-	}
-	if (r >= 0)
-		r = ev_add(ev, t->listen_fd, EPOLLIN, listen_ready, t, &t->listen_source);
-	if (r < 0) {
+			   .fn = place->fn,
+			   .user = place->user };
+	if (start_listening(t, place, err) < 0) {
 		tty_free(t);
-		return err_sysn(err, r, "console socket in \"%s\"", dir);
+		return err_wrap(err, "console socket in \"%s\"", place->dir);
 	}
 	*ret = t;
 	return 0;

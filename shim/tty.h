@@ -15,9 +15,16 @@ struct tty;
 /* Takes the master: non-blocking, close-on-exec, a terminal for certain. */
 typedef void tty_master_fn(void *user, int master_consume);
 
-/* Listens below the registry directory. Its path always fits into sun_path. */
-MUST_CHECK int tty_listen(struct ev *ev, const char *dir, int dirfd, tty_master_fn *fn, void *user,
-			  struct tty **ret, struct err *err);
+struct tty_place {
+	const char *dir; /* the registry directory */
+	int dirfd;
+	unsigned int number; /* one terminal each has it */
+	tty_master_fn *fn;
+	void *user;
+};
+/* Listens below that directory. The socket's path always fits into sun_path. */
+MUST_CHECK int tty_listen(struct ev *ev, const struct tty_place *place, struct tty **ret,
+			  struct err *err);
 const char *tty_socket_path(const struct tty *tty);
 /* Takes what has arrived and was not seen by the loop yet; before the end of a runtime call is
  * taken up, whose last act may have been to send it. */

@@ -199,12 +199,39 @@ static void test_signals(void **state)
 		assert_int_equal(parse_signal(signal_name(sig, buf, sizeof(buf))), sig);
 }
 
+static void test_seconds(void **state)
+{
+	static const struct {
+		int64_t second;
+		const char *text;
+	} cases[] = {
+		{ 0, "1970-01-01T00:00:00" },
+		{ -1, "1969-12-31T23:59:59" },
+		{ 951782399, "2000-02-28T23:59:59" },
+		{ 951782400, "2000-02-29T00:00:00" },
+		{ 951868800, "2000-03-01T00:00:00" },
+		{ 4107542399, "2100-02-28T23:59:59" },
+		{ 4107542400, "2100-03-01T00:00:00" },
+		{ 1767225599, "2025-12-31T23:59:59" },
+		{ 253402300799, "9999-12-31T23:59:59" },
+		{ 253402300800, "9999-01-01T00:00:00" },
+	};
+	char text[STR_SECOND_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		str_format_second(cases[i].second, text);
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_builder), cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_quoted),  cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_numbers), cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_seconds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

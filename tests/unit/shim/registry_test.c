@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -71,6 +72,30 @@ static void one_owner(void **state)
 	fd_close(fd);
 	assert_int_equal(registry_remove(&key, &err), 0);
 	assert_int_equal(registry_remove(&key, &err), 0);
+}
+
+/* A directory that cannot be opened is nobody's: the next shim of that name would find it. */
+static void not_opened(void **state)
+{
+	const struct registry_key key = { root, "ns", "x" };
+	struct rlimit old, none = { 0 };
+	struct err err = { 0 };
+	char path[128];
+	struct stat st;
+	int r;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = registry_create(&key, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(r, -EMFILE);
+	snprintf(path, sizeof(path), "%s/ns/x", root);
+	assert_int_equal(lstat(path, &st), -1);
+	assert_int_equal(registry_remove(&key, &err), 0);
+	snprintf(path, sizeof(path), "%s/ns", root);
+	(void)rmdir(path);
 }
 
 static void info_comes_back(void **state)
@@ -195,11 +220,9 @@ static void connecting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ids),
-		cmocka_unit_test(one_owner),
-		cmocka_unit_test(info_comes_back),
-		cmocka_unit_test(damaged_info),
-		cmocka_unit_test(listing),
+		cmocka_unit_test(ids),          cmocka_unit_test(one_owner),
+		cmocka_unit_test(not_opened),   cmocka_unit_test(info_comes_back),
+		cmocka_unit_test(damaged_info), cmocka_unit_test(listing),
 		cmocka_unit_test(connecting),
 	};
 
