@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "common/str.h"
+
 void log_framer_init(struct log_framer *f, enum log_format format)
 {
 	*f = (struct log_framer){ .ops = format == LOG_FORMAT_CRI ? &log_cri_ops : &log_json_ops };
