@@ -61,6 +61,34 @@ v1file() { cat "/sys/fs/cgroup/$1$CG/$2"; }
 	[ "$output" = small ]
 }
 
+@test "a container starts with a memory limit of 512 KiB; with too little it is told" {
+	requires memory thole
+	args echo small
+	cfg '.linux.resources.memory = {"limit": 524288}'
+	for _ in 1 2 3 4 5; do
+		run ct_run
+		status_is 0
+		[ "$output" = small ]
+	done
+	# create, start, exec and delete too, and as the engines set it: with swap.
+	cfg '.linux.resources.memory = {"limit": 524288, "swap": 524288}'
+	[ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ] && [ ! -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] &&
+		cfg 'del(.linux.resources.memory.swap)'
+	args pause
+	ct_create
+	ct_start
+	run rt exec "$ID" /bin/payload echo inside
+	status_is 0
+	[ "$output" = inside ]
+	rt delete --force "$ID"
+	cfg '.linux.resources.memory = {"limit": 40960}'
+	run ct_run
+	status_is 1
+	one_line_with "container init was OOM-killed (memory limit too low?)"
+	[ ! -e "$STATE/$ID" ]
+	[ -z "$(cgroup_dirs)" ]
+}
+
 @test "device rules: denied by default, allowed when listed" {
 	cfg '.process.capabilities.bounding += ["CAP_MKNOD"] | .process.capabilities.effective += ["CAP_MKNOD"]
 		| .process.capabilities.permitted += ["CAP_MKNOD"]'

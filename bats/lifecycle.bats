@@ -158,6 +158,31 @@ teardown() { clean_container; teardown_common; }
 	[ -z "$(cgroup_dirs)" ]
 }
 
+@test "kill --all: every process of a container without a pid namespace; of a dead init the left-overs" {
+	cfg 'del(.linux.namespaces[] | select(.type == "pid"))'
+	args pause
+	ct_create
+	ct_start
+	rt exec -d "$ID" /bin/payload pause </dev/null >/dev/null 2>&1
+	rt exec -d "$ID" /bin/payload pause </dev/null >/dev/null 2>&1
+	wait_for 5 several
+	before=$(rt ps -f json "$ID" | jq '.[]')
+	kill -9 "$(cat "$T/pid")"
+	wait_for 5 is_status stopped
+	wait_for 5 kill_all
+	for p in $before; do
+		[ ! -e "/proc/$p" ] || [ "$(awk '/^State/{print $2}' "/proc/$p/status")" = Z ]
+	done
+	# Nothing is left to be signalled: no error (callers retry).
+	run rt kill --all "$ID" KILL
+	status_is 0
+}
+several() { [ "$(rt ps -f json "$ID" | jq length)" -ge 3 ]; }
+kill_all() {
+	rt kill --all "$ID" KILL
+	[ "$(cat /sys/fs/cgroup/pids"$CG"/cgroup.procs 2>/dev/null || cat /sys/fs/cgroup"$CG"/cgroup.procs)" = "" ]
+}
+
 @test "list: table, json, -q" {
 	args sleep 30
 	ct_create

@@ -208,6 +208,56 @@ static void test_refusals(void **state)
 	}
 }
 
+/* Every field that a host of that kind has: what each becomes. */
+static void test_everything(void **state)
+{
+	static struct host_hierarchy v1[] = {
+		{ "cpuset", "/sys/fs/cgroup/cpuset", "/", false },
+		{ "cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/", false },
+		{ "memory", "/sys/fs/cgroup/memory", "/", false },
+		{ "devices", "/sys/fs/cgroup/devices", "/", false },
+		{ "pids", "/sys/fs/cgroup/pids", "/", false },
+		{ "blkio", "/sys/fs/cgroup/blkio", "/", false },
+		{ "hugetlb", "/sys/fs/cgroup/hugetlb", "/", false },
+		{ "net_cls,net_prio", "/sys/fs/cgroup/net_cls,net_prio", "/", false },
+		{ "rdma", "/sys/fs/cgroup/rdma", "/", false },
+		{ "freezer", "/sys/fs/cgroup/freezer", "/", false },
+	};
+	static const char *const names[] = { "everything", "everything-v2" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		struct host host = make_host(i == 1);
+		struct plan_input in = { .kind = PLAN_CREATE, .host = &host, .request = &request };
+		CLEANUP_STR struct str text = { 0 };
+		struct arena arena = { 0 };
+		struct err err = { 0 };
+		struct spec *spec;
+		struct plan *plan;
+		char path[128], *json;
+		size_t n;
+
+		host.resctrl = "/sys/fs/resctrl";
+		host.apparmor = host.selinux = true;
+		if (i == 0) {
+			host.hierarchies = v1;
+			host.n_hierarchies = ARRAY_COUNT(v1);
+		} else {
+			host.v2_controllers = "cpuset cpu io memory hugetlb pids rdma misc";
+		}
+		snprintf(path, sizeof(path), GOLDEN "/%s.json", names[i]);
+		assert_int_equal(io_read_file(AT_FDCWD, path, 1 << 20, &arena, &json, &n), 0);
+		if (spec_read(&arena, json, n, &spec, &err) < 0)
+			fail_msg("%s: %s", names[i], err.msg);
+		in.spec = spec;
+		if (plan_build(&arena, &in, &plan, &err) < 0)
+			fail_msg("%s: %s", names[i], err.msg);
+		plan_print(plan, &text);
+		compare(names[i], text.data);
+		arena_done(&arena);
+	}
+}
+
 static void test_console_rules(void **state)
 {
 	static const struct {
@@ -300,7 +350,7 @@ int main(void)
 		cmocka_unit_test(test_default),       cmocka_unit_test(test_files),
 		cmocka_unit_test(test_exec),          cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_console_rules), cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_idmap),
+		cmocka_unit_test(test_idmap),         cmocka_unit_test(test_everything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
