@@ -234,3 +234,41 @@ running() {
 	run rt --rootless maybe run --bundle "$BUNDLE" "$ID" </dev/null
 	status_is 1
 }
+
+@test "annotations of crun: the pidfd's receiver; what cannot be done is refused, what is unknown told" {
+	requires python3 thole
+	console fd "$T/s" >"$T/fd" 3>&- &
+	wait_for 5 test -S "$T/s"
+	cfg '.annotations = {"run.oci.pidfd_receiver": $s}' --arg s "$T/s"
+	running
+	wait_for 5 grep -qE "^Pid:[[:space:]]+$(cat "$T/pid")\$" "$T/fd"
+	clean_container
+	for a in handler seccomp.plugins seccomp_bpf_data systemd.force_cgroup_v1; do
+		cfg '.annotations = {($a): "x"}' --arg a "run.oci.$a"
+		run rt create --bundle "$BUNDLE" "$ID" </dev/null
+		status_is 1
+		one_line_with "annotations[\\\"run.oci.$a\\\"]: not supported"
+		[ ! -e "$STATE/$ID" ]
+		run rt validate --bundle "$BUNDLE"
+		status_is 1
+		grep -F "annotations[\"run.oci.$a\"]" <<<"$output" | grep -q unsupported
+	done
+	args echo fine
+	cfg '.annotations = {"run.oci.nosuch": "x", "run.oci.systemd.subgroup": ""}'
+	run rt --log "$T/l" run --bundle "$BUNDLE" "$ID" </dev/null
+	[ "$output" = fine ]
+	grep -q 'run.oci.nosuch.*unknown to this runtime' "$T/l"
+	[ "$(wc -l <"$T/l")" -eq 1 ]
+}
+
+@test "run.oci.keep_original_groups: the caller's groups stay" {
+	[ "$RT_NAME" != runc ] || skip "crun's annotation"
+	args id
+	run setpriv --groups 1234,2345 "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
+	has_not 1234
+	cfg '.annotations = {"run.oci.keep_original_groups": "1"}'
+	run setpriv --groups 1234,2345 "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
+	status_is 0
+	has 1234
+	has 2345
+}

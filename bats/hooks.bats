@@ -155,3 +155,30 @@ hook() { # KIND [ARGS...]
 	status_is 1
 	[ "$RT_NAME" != thole ] || [ ${#output} -lt 4096 ]
 }
+
+@test "run.oci.hooks.stdout and stderr: output of hooks on the host is appended to files" {
+	requires thole
+	printf '#!/bin/sh\ncat >/dev/null; echo "out $1"; echo "err $1" >&2; exit ${2:-0}\n' >"$T/say"
+	chmod +x "$T/say"
+	cfg '.annotations = {"run.oci.hooks.stdout": $o, "run.oci.hooks.stderr": $e}
+		| reduce ("prestart", "createRuntime", "poststart", "poststop") as $k (.;
+			.hooks[$k] = [{"path": $p, "args": ["say", $k]}])' \
+		--arg o "$T/o" --arg e "$T/e" --arg p "$T/say"
+	echo before >"$T/o"
+	args echo main
+	run ct_run
+	status_is 0
+	[ "$output" = main ]
+	[ "$(cat "$T/o")" = "$(printf 'before\nout prestart\nout createRuntime\nout poststart\nout poststop')" ]
+	[ "$(cat "$T/e")" = "$(printf 'err prestart\nerr createRuntime\nerr poststart\nerr poststop')" ]
+	[ "$(stat -c %a "$T/e")" = 600 ]
+	# A file that cannot be opened is the hook's failure; nobody waits for a fifo's reader.
+	mkfifo "$T/fifo"
+	for f in "$T/fifo" "$T" /nosuch/x relative; do
+		cfg '.annotations["run.oci.hooks.stdout"] = $f' --arg f "$f"
+		run ct_run
+		status_is 1
+		has "run.oci.hooks.stdout" || has "$f"
+		[ ! -e "$STATE/$ID" ]
+	done
+}

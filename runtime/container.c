@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "common/sys.h"
+#include "runtime/annotations.h"
 #include "runtime/container_fds.h"
 #include "runtime/foreground.h"
 #include "runtime/hooks.h"
@@ -51,6 +52,8 @@ static int decide(struct arena *arena, const struct container_create *req, enum 
 
 	r = spec_read_file(arena, AT_FDCWD, req->config ? req->config : "config.json", &m->spec,
 			   &text, &n, err);
+	if (r >= 0)
+		r = annotations_apply(m->spec, true, err);
 	if (r < 0)
 		return r;
 	r = host_probe(arena, &m->host, err);
@@ -72,7 +75,9 @@ static int decide(struct arena *arena, const struct container_create *req, enum 
 	m->request = (struct stage_request){
 		.pid_file = req->pid_file,
 		.console_socket = req->plan.console_socket,
-		.pidfd_socket = req->pidfd_socket,
+		.pidfd_socket = req->pidfd_socket
+					? req->pidfd_socket
+					: spec_annotation(m->spec, ANNOTATION_PIDFD_RECEIVER),
 		.foreground = kind == PLAN_RUN && !req->plan.detach,
 		.notify_socket = req->notify_socket,
 		.config_text = text,
@@ -105,6 +110,7 @@ static void run_poststop(struct stage *s)
 
 	if (!run.list->n)
 		return;
+	annotations_hooks(s->plan->spec, &run.stdout_file, &run.stderr_file);
 	run.state = stage_state_text(s->arena, &s->state, "stopped");
 	hooks_run_warn(&run);
 }
@@ -120,6 +126,7 @@ static int run_poststart(struct arena *arena, const struct spec *spec, const str
 
 	if (!run.list->n)
 		return 0;
+	annotations_hooks(spec, &run.stdout_file, &run.stderr_file);
 	run.state = stage_state_text(arena, state, "running");
 	return hooks_run(&run, err);
 }

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/sys.h"
+#include "runtime/annotations.h"
 #include "runtime/container.h"
 #include "runtime/hooks.h"
 #include "runtime/stage.h"
@@ -154,6 +155,7 @@ static int destroy(struct arena *arena, struct state_dir *dir, const struct stat
 	if (r < 0 || !spec || spec->hooks[HOOK_POSTSTOP].n == 0)
 		return r;
 	run.list = &spec->hooks[HOOK_POSTSTOP];
+	annotations_hooks(spec, &run.stdout_file, &run.stderr_file);
 	run.state = stage_state_text(arena, state, "stopped");
 	hooks_run_warn(&run);
 	return 0;

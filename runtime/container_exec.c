@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "runtime/annotations.h"
 #include "runtime/container.h"
 #include "runtime/container_fds.h"
 #include "runtime/foreground.h"
@@ -185,6 +186,8 @@ static int decide(struct arena *arena, const struct container_exec *req, struct 
 	struct spec_process *process = NULL;
 	int r = state_read_spec(arena, &s->dir, &e->spec, err);
 
+	if (r >= 0)
+		r = annotations_apply(e->spec, false, err);
 	if (r >= 0)
 		r = host_probe(arena, &e->host, err);
 	if (r >= 0)

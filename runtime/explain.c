@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "runtime/annotations.h"
 #include "spec/spec_read.h"
 #include "spec/spec_walk.h"
 
@@ -331,6 +332,9 @@ static int build(struct explain *e, const struct explain_input *in, enum explain
 		return r;
 	e->spec = input.spec = spec;
 	*status = EXPLAIN_UNSUPPORTED;
+	r = annotations_apply(spec, true, err);
+	if (r < 0)
+		return r;
 	r = plan_build(e->arena, &input, &plan, err);
 	if (r >= 0)
 		e->plan = plan;

@@ -14,6 +14,7 @@
 
 #include "common/fd.h"
 #include "common/io.h"
+#include "runtime/annotations.h"
 #include "runtime/seccomp.h"
 #include "spec/spec_read.h"
 
@@ -207,7 +208,10 @@ static void rule_device_rules(struct explain *e, struct explain_row *row)
 
 static void rule_annotation(struct explain *e, struct explain_row *row)
 {
-	explain_set(e, row, EXPLAIN_APPLIED, "told in the state, to hooks too");
+	const char *effect = annotations_effect(row->value->key);
+
+	explain_set(e, row, EXPLAIN_APPLIED, "%s",
+		    effect ? effect : "told in the state, to hooks too");
 }
 
 /* The first one that fits counts. */

@@ -146,7 +146,21 @@ static void call_done(struct hook_call *c)
 	fd_close(c->pidfd);
 }
 
-static int spawn_hook(struct hook_call *c, char *const *no_env, struct err *err)
+/* A pipe whose end is kept for the error or, where the run has a file, that file. */
+static int open_output(const char *file, struct capture *c, int *ret_write, struct err *err)
+{
+	if (!file)
+		return make_pipe(&c->fd, ret_write, err);
+	/* Non-blocking only for the opening: of a fifo that nobody reads. */
+	*ret_write = fd_open(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600);
+	if (*ret_write < 0)
+		return err_sysn(err, *ret_write, "open \"%s\" for the output of hooks", file);
+	if (fd_nonblock(*ret_write, false) < 0)
+		return err_sys(err, "set up \"%s\"", file);
+	return 0;
+}
+
+static int spawn_hook(struct hook_call *c, const struct hooks_run *run, struct err *err)
 {
 	static char *empty_env[] = { NULL };
 	const struct spec_hook *hook = c->hook;
@@ -157,23 +171,24 @@ static int spawn_hook(struct hook_call *c, char *const *no_env, struct err *err)
 	struct proc_spawn spawn = {
 		.path = hook->path,
 		.argv = hook->args.n ? hook->args.v : path_argv,
-		.envp = hook->has_env ? (hook->env.n ? hook->env.v : empty_env) : no_env,
+		.envp = hook->has_env ? (hook->env.n ? hook->env.v : empty_env) : run->no_env,
 		.fds = fds,
 		.n_fds = 3,
 	};
 	int r = make_pipe(&c->in_read, &c->in.fd, err);
 
 	if (r >= 0)
-		r = make_pipe(&c->out.fd, &out, err);
+		r = open_output(run->stdout_file, &c->out, &out, err);
 	if (r >= 0)
-		r = make_pipe(&c->error.fd, &error, err);
+		r = open_output(run->stderr_file, &c->error, &error, err);
 	if (r < 0)
 		return r;
 	fds[0] = (struct proc_fd_map){ c->in_read, 0 };
 	fds[1] = (struct proc_fd_map){ out, 1 };
 	fds[2] = (struct proc_fd_map){ error, 2 };
-	if (fd_nonblock(c->in.fd, true) < 0 || fd_nonblock(c->out.fd, true) < 0 ||
-	    fd_nonblock(c->error.fd, true) < 0)
+	if (fd_nonblock(c->in.fd, true) < 0 ||
+	    (c->out.fd >= 0 && fd_nonblock(c->out.fd, true) < 0) ||
+	    (c->error.fd >= 0 && fd_nonblock(c->error.fd, true) < 0))
 		return err_sys(err, "set up a pipe");
 	c->pid = proc_spawn(&spawn, &c->pidfd, err);
 	return c->pid < 0 ? c->pid : 0;
@@ -208,7 +223,7 @@ static int pump(struct hook_call *c)
 		return 1;
 	if (fds[4].revents)
 		return -EINTR;
-	/* Without pidfds the end of both outputs has to do. */
+	/* Without pidfds the end of both outputs has to do; where there are none, the wait itself. */
 	return c->pidfd < 0 && c->out.fd < 0 && c->error.fd < 0;
 }
 
@@ -244,7 +259,7 @@ static int run_one(const struct hooks_run *run, const struct spec_hook *hook, st
 	split_state(&c.in, run->state, run->pid);
 	if (hook->timeout > 0)
 		c.deadline_ms = now_ms() + (uint64_t)hook->timeout * 1000;
-	r = spawn_hook(&c, run->no_env, err);
+	r = spawn_hook(&c, run, err);
 	if (r >= 0) {
 		do
 			r = pump(&c);

@@ -14,7 +14,9 @@ struct hooks_run {
 	const char *state;   /* compact JSON in which pid is 0 */
 	pid_t pid;           /* put in its place */
 	char *const *no_env; /* environment of a hook without "env"; NULL: the caller's */
-	int cancel_fd;       /* readable: the hook is killed and has failed; <= 0: none */
+	/* Files that output is appended to instead of being kept for the error; NULL: none. */
+	const char *stdout_file, *stderr_file;
+	int cancel_fd; /* readable: the hook is killed and has failed; <= 0: none */
 };
 
 /* 0, or `error running NAME hook #I: ...` for the first that fails. */

@@ -36,7 +36,7 @@ struct host {
 	struct host_hierarchy *hierarchies;
 	size_t n_hierarchies;
 	const char *v2_controllers; /* the v2 root's, "cpu io memory"; "" or NULL: none */
-	const char *resctrl; /* its mount point; NULL: not mounted, or not asked */
+	const char *resctrl;        /* its mount point; NULL: not mounted, or not asked */
 };
 
 /* Fills everything; strings live in the arena. Errors only where nothing sensible can follow. */

@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/path.h"
+#include "runtime/annotations.h"
 #include "runtime/mount.h"
 #include "runtime/notify.h"
 #include "runtime/plan_mounts.h"
@@ -249,8 +250,8 @@ static void finish_options(struct build *b, struct plan_mount *m)
 	/* mqueue takes no context option; proc and sysfs have labels of their own. */
 	if (fs && b->plan->mount_label && !str_eq(m->type, "proc") && !str_eq(m->type, "sysfs") &&
 	    !str_eq(m->type, "mqueue"))
-		m->fs_options.v[m->fs_options.n++] =
-			arena_printf(b->arena, "context=\"%s\"", b->plan->mount_label);
+		m->fs_options.v[m->fs_options.n++] = arena_printf(
+			b->arena, "%s=\"%s\"", b->plan->mount_label_option, b->plan->mount_label);
 }
 
 static int build_mount(struct build *b, const struct spec_mount *in, struct plan_mount *m,
@@ -435,6 +436,9 @@ static int build_root(struct build *b, struct err *err)
 	plan->new_cgroup_ns = spec_namespace(b->spec, CLONE_NEWCGROUP);
 	if (b->host->selinux && b->spec->linux_.mount_label && *b->spec->linux_.mount_label)
 		plan->mount_label = b->spec->linux_.mount_label;
+	plan->mount_label_option = spec_annotation(b->spec, ANNOTATION_MOUNT_CONTEXT);
+	if (!plan->mount_label_option)
+		plan->mount_label_option = "context";
 	return build_propagation(b, err);
 }
 

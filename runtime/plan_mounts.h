@@ -72,7 +72,8 @@ struct plan_mounts {
 	struct spec_map sysctl; /* keys as paths below /proc/sys: "net/ipv4/ip_forward" */
 	const char
 		*net_ns_path; /* joined network namespace that net sysctls would change, or NULL */
-	const char *mount_label; /* NULL unless SELinux is enabled */
+	const char *mount_label;        /* NULL unless SELinux is enabled */
+	const char *mount_label_option; /* "context" or one of its kin */
 };
 
 MUST_CHECK int plan_mounts_build(struct arena *arena, const struct spec *spec,

@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #include "common/log.h"
+#include "runtime/annotations.h"
 #include "spec/spec_read.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV /* Linux 5.19 */
@@ -83,7 +84,7 @@ static int plan_creds(struct arena *arena, struct plan_creds *creds, const struc
 		      const struct spec_process *process, const struct host *host,
 		      const struct plan_request *request, struct err *err)
 {
-	const char *keep = spec_annotation(spec, "run.oci.keep_original_groups");
+	const char *keep = spec_annotation(spec, ANNOTATION_KEEP_GROUPS);
 
 	creds->uid = process->user.uid;
 	creds->gid = process->user.gid;

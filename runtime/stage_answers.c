@@ -18,6 +18,7 @@
 #include "common/sock.h"
 #include "common/str.h"
 #include "common/sys.h"
+#include "runtime/annotations.h"
 #include "runtime/hooks.h"
 #include "runtime/idmap.h"
 #include "runtime/interrupt.h"
@@ -151,6 +152,7 @@ static int run_hooks(struct stage *s, enum spec_hook_kind kind, const char *stat
 
 	if (!run.list->n)
 		return 0;
+	annotations_hooks(s->plan->spec, &run.stdout_file, &run.stderr_file);
 	run.state = stage_state_text(s->arena, &s->state, status);
 	return hooks_run(&run, err);
 }

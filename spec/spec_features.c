@@ -118,8 +118,17 @@ static void write_annotations(struct json_writer *w, const struct spec_features 
 
 void spec_features_write(struct str *out, const struct spec_features *features)
 {
-	static const char *const unsafe_annotations[] = { "bundle", "org.systemd.property.",
-							  "org.criu.config", NULL };
+	/* The last four name files and sockets of the host. */
+	static const char *const unsafe_annotations[] = {
+		"bundle",
+		"org.systemd.property.",
+		"org.criu.config",
+		"run.oci.hooks.stdout",
+		"run.oci.hooks.stderr",
+		"run.oci.pidfd_receiver",
+		"run.oci.seccomp.receiver",
+		NULL,
+	};
 	CLEANUP_JSON_WRITER struct json_writer *w = json_writer_new("    ");
 	const char *text;
 	size_t n;

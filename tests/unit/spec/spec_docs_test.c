@@ -167,7 +167,8 @@ static void test_features(void **state)
 		"'netDevices':{'enabled':true}},"
 		"'annotations':{'io.github.seccomp.libseccomp.version':'2.5.4'},"
 		"'potentiallyUnsafeConfigAnnotations':['bundle','org.systemd.property.',"
-		"'org.criu.config']}";
+		"'org.criu.config','run.oci.hooks.stdout','run.oci.hooks.stderr',"
+		"'run.oci.pidfd_receiver','run.oci.seccomp.receiver']}";
 	CLEANUP_JSON_WRITER struct json_writer *w = json_writer_new(NULL);
 	CLEANUP_ARENA struct arena arena = { 0 };
 	CLEANUP_STR struct str text = { 0 };
