@@ -11,9 +11,11 @@
 #include <time.h>
 
 #include "common/fd.h"
+#include "common/sys.h"
 
 #define EVENTS_AT_ONCE 32
-#define NS_PER_MS 1000000ULL
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
 
 struct ev_source {
 	struct ev *ev;
@@ -40,7 +42,7 @@ struct ev {
 	uint64_t seq;
 	ev_signal_fn *signal_fn;
 	void *signal_user;
-	bool stopped, dispatching;
+	bool stopped, dispatching, no_pwait2;
 	int result;
 };
 
@@ -215,6 +217,12 @@ static void heap_settle(struct ev *ev, size_t at, struct ev_timer *timer)
 
 int ev_timer(struct ev *ev, uint64_t ms, ev_timer_fn *fn, void *user, struct ev_timer **ret)
 {
+	return ev_timer_ns(ev, ms > UINT64_MAX / NS_PER_MS ? UINT64_MAX : ms * NS_PER_MS, fn, user,
+			   ret);
+}
+
+int ev_timer_ns(struct ev *ev, uint64_t ns, ev_timer_fn *fn, void *user, struct ev_timer **ret)
+{
 	struct ev_timer **heap, *timer;
 	uint64_t now = now_ns();
 	size_t cap;
@@ -231,7 +239,7 @@ int ev_timer(struct ev *ev, uint64_t ms, ev_timer_fn *fn, void *user, struct ev_
 	if (!timer)
 		return -ENOMEM;
 	timer->ev = ev;
-	timer->due = ms > (UINT64_MAX - now) / NS_PER_MS ? UINT64_MAX : now + ms * NS_PER_MS;
+	timer->due = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
 	timer->seq = ev->seq++;
 	timer->fn = fn;
 	timer->user = user;
@@ -279,19 +287,35 @@ static int run_timers(struct ev *ev)
 	return n;
 }
 
-/* Milliseconds until the first timer, rounded up so that it is due then; at most `most`, -1: none. */
-static int wait_ms(const struct ev *ev, int most)
+/* Nanoseconds until the first timer, at most `most`, -1: none. */
+static int64_t wait_ns(const struct ev *ev, int64_t most)
 {
-	uint64_t now, ms;
+	uint64_t now, ns;
 
 	if (ev->n_timers == 0)
 		return most;
 	now = now_ns();
 	if (ev->heap[0]->due <= now)
 		return 0;
-	ms = (ev->heap[0]->due - now + NS_PER_MS - 1) / NS_PER_MS;
-	ms = MIN(ms, (uint64_t)INT_MAX);
-	return most >= 0 ? MIN(most, (int)ms) : (int)ms;
+	ns = MIN(ev->heap[0]->due - now, (uint64_t)INT64_MAX);
+	return most >= 0 ? MIN(most, (int64_t)ns) : (int64_t)ns;
+}
+
+static int wait_events(struct ev *ev, struct epoll_event *events, int64_t ns)
+{
+	struct timespec ts = { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+	int64_t ms = ns < 0 ? -1 : MIN(ns / NS_PER_MS + !!(ns % NS_PER_MS), (int64_t)INT_MAX);
+	int r;
+
+	/* Only where less than a millisecond counts; the older call is every kernel's. */
+	if (ns > 0 && ns < 10 * NS_PER_MS && !ev->no_pwait2) {
+		r = sys_epoll_pwait2(ev->epoll_fd, events, EVENTS_AT_ONCE, &ts);
+		if (r != -ENOSYS && r != -EPERM)
+			return r;
+		ev->no_pwait2 = true;
+	}
+	r = epoll_wait(ev->epoll_fd, events, EVENTS_AT_ONCE, (int)ms);
+	return r < 0 ? -errno : r;
 }
 
 static void dispatch(struct ev *ev, const struct epoll_event *events, int n)
@@ -314,9 +338,9 @@ int ev_step(struct ev *ev, int ms)
 	struct epoll_event events[EVENTS_AT_ONCE];
 	int n;
 
-	n = epoll_wait(ev->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(ev, ms));
-	if (n < 0 && errno != EINTR)
-		return -errno;
+	n = wait_events(ev, events, wait_ns(ev, ms < 0 ? -1 : ms * NS_PER_MS));
+	if (n < 0 && n != -EINTR)
+		return n;
 	n = MAX(n, 0);
 	dispatch(ev, events, n);
 	return n + run_timers(ev);

@@ -38,6 +38,9 @@ MUST_CHECK int ev_signals(struct ev *ev, const sigset_t *set, ev_signal_fn *fn, 
 /* One-shot timer, milliseconds from now (CLOCK_MONOTONIC). */
 MUST_CHECK int ev_timer(struct ev *ev, uint64_t ms, ev_timer_fn *fn, void *user,
 			struct ev_timer **ret);
+/* The same in nanoseconds; rounded up to milliseconds on a kernel before 5.11. */
+MUST_CHECK int ev_timer_ns(struct ev *ev, uint64_t ns, ev_timer_fn *fn, void *user,
+			   struct ev_timer **ret);
 void ev_timer_cancel(struct ev_timer *timer); /* NULL is fine; a fired timer is already gone */
 
 /* Runs until ev_stop; returns its argument. */

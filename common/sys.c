@@ -13,6 +13,9 @@
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #endif
@@ -142,6 +145,11 @@ int sys_pidfd_send_signal(int pidfd, int sig)
 int sys_pidfd_getfd(int pidfd, int fd)
 {
 	return CALL(pidfd_getfd, pidfd, fd, 0);
+}
+
+int sys_epoll_pwait2(int fd, struct epoll_event *events, int n, const struct timespec *timeout)
+{
+	return CALL(epoll_pwait2, fd, events, n, timeout, NULL, 0);
 }
 
 int sys_close_range(unsigned int first, unsigned int last, unsigned int flags)

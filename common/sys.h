@@ -40,6 +40,10 @@ MUST_CHECK int sys_fsmount(int fd, unsigned int flags, unsigned int attrs);
 MUST_CHECK int sys_pidfd_open(pid_t pid, unsigned int flags);
 MUST_CHECK int sys_pidfd_send_signal(int pidfd, int sig);
 MUST_CHECK int sys_pidfd_getfd(int pidfd, int fd);
+struct epoll_event;
+struct timespec;
+MUST_CHECK int sys_epoll_pwait2(int fd, struct epoll_event *events, int n,
+				const struct timespec *timeout);
 MUST_CHECK int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
 MUST_CHECK int sys_pivot_root(const char *new_root, const char *put_old);
 MUST_CHECK int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[],

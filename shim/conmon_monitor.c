@@ -54,6 +54,14 @@ static void timeout(void *user)
 		m->timer = NULL;
 }
 
+static void give_back(void *user)
+{
+	struct conmon_monitor *m = user;
+
+	m->give_back = NULL;
+	memory_give_back();
+}
+
 /* The process is there: told to whoever asked. */
 static void report(struct conmon_monitor *m)
 {
@@ -65,7 +73,9 @@ static void report(struct conmon_monitor *m)
 	    ev_timer(m->ev, (uint64_t)m->o->timeout * 1000, timeout, m, &m->timer) < 0)
 		log_error("out of memory: there is no time-out");
 	conmon_call_free(m);
-	memory_give_back();
+	/* From the loop, where little is on the stack. */
+	if (ev_timer(m->ev, 0, give_back, m, &m->give_back) < 0)
+		m->give_back = NULL;
 }
 
 static void fail(struct conmon_monitor *m, const char *message)

@@ -72,6 +72,7 @@ struct conmon_monitor {
 
 	struct oom_watch *oom;
 	struct ev_timer *timer; /* the timeout, later the drain's */
+	struct ev_timer *give_back;
 	pid_t pid;
 	bool timed_out, failed, told_oom;
 	int sync_fd, attach_fd;

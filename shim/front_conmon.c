@@ -55,19 +55,22 @@ static int inherited_fd(const char *name, int *ret, struct err *err)
 static int list_inherited(struct conmon_start *s, struct arena *arena, struct err *err)
 {
 	DIR *dir = opendir("/proc/self/fd");
+	int fds[CONMON_FDS_MAX], fd;
 	struct dirent *e;
-	int fd;
 
 	if (!dir)
 		return err_sys(err, "list the open descriptors");
-	s->inherited = ARENA_ARRAY(arena, CONMON_FDS_MAX, int);
 	while ((e = readdir(dir)) && s->n_inherited < CONMON_FDS_MAX) {
 		if (parse_int(e->d_name, &fd) < 0 || fd < 3 || fd == dirfd(dir) ||
 		    fd == s->sync_fd || fd == s->start_fd || fd == s->attach_fd)
 			continue;
-		s->inherited[s->n_inherited++] = fd;
+		fds[s->n_inherited++] = fd;
 	}
 	closedir(dir);
+	if (s->n_inherited) {
+		s->inherited = ARENA_ARRAY(arena, s->n_inherited, int);
+		memcpy(s->inherited, fds, s->n_inherited * sizeof(int));
+	}
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 #define BATCH_SIZE ((size_t)256 << 10)
 #define BATCH_MARKS 8192u
 #define BATCH_KEEP ((size_t)4096) /* touched of the batch's memory while idle */
+#define QUIET_S 1                 /* memory is kept that long: not mapped anew for each burst */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WORKER_STACK ((size_t)1 << 20)
@@ -259,11 +260,27 @@ static void do_chain(struct log_writer *w, struct log_block *block)
 	batch_write(w);
 }
 
-/* Gives back what an idle shim does not need. Called with the lock held. */
-static void trim(struct log_writer *w)
+/* Waits for work. After a while without any gives back what an idle shim does not need. Called with
+ * the lock held. */
+static void rest(struct log_writer *w)
 {
 	struct log_worker *k = &w->worker;
+	struct timespec until;
 
+	w->waiting = true;
+	if (k->large || w->queue.spare) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += QUIET_S;
+		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT) {
+			w->waiting = false;
+			return;
+		}
+	} else {
+		pthread_cond_wait(&w->wake, &w->lock);
+	}
+	w->waiting = false;
+	if (w->queue.head || w->stop)
+		return;
 	log_queue_trim(&w->queue);
 	log_framer_trim(&k->framer);
 	if (k->large)
@@ -307,10 +324,7 @@ static void *worker_main(void *arg)
 		}
 		if (w->stop)
 			break;
-		trim(w);
-		w->waiting = true;
-		pthread_cond_wait(&w->wake, &w->lock);
-		w->waiting = false;
+		rest(w);
 	}
 	w->has_ended = true;
 	abandoned = w->abandoned;
@@ -494,9 +508,9 @@ static int writer_init(struct log_writer *w, const struct log_writer_config *con
 	w->worker.framer.local_time = config->local_time;
 	w->worker.no_sync = config->no_sync;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
 	pthread_cond_init(&w->ended, &attr);
 	pthread_condattr_destroy(&attr);
 	return ev_add(w->ev, w->eventfd, EPOLLIN, on_event, w, &w->source);

@@ -9,7 +9,7 @@
 /* Small blocks come from malloc; large ones are mapped, so that freeing gives them back at once
  * whatever the heap's state. */
 #define BLOCK_SMALL ((size_t)4096 - 64)
-#define BLOCK_LARGE ((size_t)128 << 10)
+#define BLOCK_LARGE ((size_t)264 << 10) /* a busy pump's read in one piece */
 #define ENTRY_ALIGN 16u
 
 static size_t entry_size(size_t n)
@@ -23,7 +23,7 @@ static struct log_block *block_new(struct log_queue *q, bool large)
 	struct log_block *block = q->spare;
 
 	if (large && block) {
-		q->spare = NULL;
+		q->spare = block->next;
 	} else if (large) {
 		block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			     0);
@@ -107,17 +107,20 @@ struct log_entry *log_block_next(struct log_block *block, size_t *pos)
 void log_queue_free_block(struct log_queue *q, struct log_block *block)
 {
 	q->payload -= block->payload;
-	if (block->cap > BLOCK_SMALL && !q->spare)
-		q->spare = block;
-	else
+	if (block->cap <= BLOCK_SMALL) {
 		block_free(block);
+		return;
+	}
+	block->next = q->spare;
+	q->spare = block;
 }
 
 void log_queue_trim(struct log_queue *q)
 {
-	if (q->spare)
-		block_free(q->spare);
-	q->spare = NULL;
+	for (struct log_block *block; (block = q->spare);) {
+		q->spare = block->next;
+		block_free(block);
+	}
 }
 
 void log_queue_done(struct log_queue *q)

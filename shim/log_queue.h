@@ -31,7 +31,7 @@ struct log_block {
 
 struct log_queue {
 	struct log_block *head, *tail;
-	struct log_block *spare; /* one large block, kept while there is much to do */
+	struct log_block *spare; /* large blocks, kept while there is much to do */
 	size_t payload;          /* bytes of DATA in blocks not given to log_queue_free_block */
 };
 

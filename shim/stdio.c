@@ -8,14 +8,14 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "shim/pace.h"
 #include "shim/tty.h"
 
-#define CHUNK (16u << 10)      /* of one read */
-#define READS_MAX 8            /* in one wake-up, so that others have their turn */
-#define INPUT_FULL (64u << 10) /* from here on clients are not read */
-#define INPUT_MAX (8u << 20)   /* above, input is thrown away */
-#define TTY_DRAIN (256u << 10) /* more than a pty buffers */
-#define HELD_MAX (128u << 10)  /* of stdout while stderr is captured; then it flows */
+#define WAKE_UP_MAX (8u * PACE_CHUNK) /* bytes, so that others have their turn */
+#define INPUT_FULL (64u << 10)        /* from here on clients are not read */
+#define INPUT_MAX (8u << 20)          /* above, input is thrown away */
+#define TTY_DRAIN (256u << 10)        /* more than a pty buffers */
+#define HELD_MAX (128u << 10)         /* of stdout while stderr is captured; then it flows */
 
 struct pump {
 	struct stdio *owner;
@@ -27,11 +27,8 @@ struct pump {
 	struct timespec when; /* of the refused bytes */
 	bool full;            /* the log, or a lossless client, takes no more now */
 	bool drained;
-	/* CHUNK bytes while there is something to read or left over, else `small`: an idle container
-	 * costs no buffer, and with no memory to be had its output still flows. */
-	char *buf;
-	size_t size;
-	char small[64];
+	struct ev_timer *rest_timer; /* set: not read before */
+	struct pace pace;
 };
 
 struct stdio {
@@ -53,7 +50,8 @@ struct stdio {
 	bool flows; /* too much to be held */
 };
 
-static void pump_read(struct pump *p, size_t limit);
+static size_t pump_read(struct pump *p, size_t limit);
+static void pump_ready(void *user, int fd, uint32_t events);
 static void input_flush(struct stdio *s);
 static void check_drained(struct stdio *s);
 
@@ -69,7 +67,7 @@ static void pump_events(struct pump *p)
 
 	if (!p->source)
 		return;
-	if (!p->full)
+	if (!p->full && !p->rest_timer)
 		events |= EPOLLIN;
 	if (s->config.terminal && input_waits(s))
 		events |= EPOLLOUT;
@@ -85,6 +83,8 @@ static void pump_close(struct pump *p)
 	struct stdio *s = p->owner;
 
 	ev_remove(TAKE_PTR(p->source));
+	ev_timer_cancel(TAKE_PTR(p->rest_timer));
+	pace_free(&p->pace);
 	p->fd = fd_close(p->fd);
 	if (s->config.log)
 		log_writer_eof(s->config.log, p->stream);
@@ -105,9 +105,9 @@ static bool put_rest(struct pump *p)
 	if (!p->rest)
 		return true;
 	if (sink->put)
-		n = sink->put(sink->user, p->stream, p->buf + p->rest_at, p->rest);
+		n = sink->put(sink->user, p->stream, p->pace.buf + p->rest_at, p->rest);
 	else if (log)
-		n = log_writer_put(log, p->stream, p->buf + p->rest_at, p->rest, &p->when);
+		n = log_writer_put(log, p->stream, p->pace.buf + p->rest_at, p->rest, &p->when);
 	p->rest -= n;
 	p->rest_at += n;
 	return p->rest == 0;
@@ -150,7 +150,7 @@ static bool held_waits(const struct pump *p)
 static void make_room(struct pump *p)
 {
 	struct stdio *s = p->owner;
-	char *grown = s->n_held < HELD_MAX ? realloc(s->held, s->n_held + p->size) : NULL;
+	char *grown = s->n_held < HELD_MAX ? realloc(s->held, s->n_held + p->pace.size) : NULL;
 
 	if (grown)
 		s->held = grown;
@@ -167,9 +167,9 @@ static ssize_t pump_take(struct pump *p)
 	if (holds(p))
 		make_room(p);
 	if (holds(p) || !held_waits(p))
-		return read(p->fd, p->buf, p->size);
-	n = MIN(held_size(p), p->size);
-	memcpy(p->buf, s->held + s->held_at, n);
+		return pace_read(&p->pace, p->fd);
+	n = MIN(held_size(p), p->pace.size);
+	memcpy(p->pace.buf, s->held + s->held_at, n);
 	s->held_at += n;
 	if (s->held_at == s->n_held) {
 		free(TAKE_PTR(s->held));
@@ -184,57 +184,41 @@ static void pump_deliver(struct pump *p, size_t n)
 	struct stdio *s = p->owner;
 
 	if (s->capturing && p->stream == LOG_STDERR) {
-		keep_captured(s, p->buf, n);
+		keep_captured(s, p->pace.buf, n);
 		return;
 	}
 	if (holds(p)) {
-		memcpy(s->held + s->n_held, p->buf, n);
+		memcpy(s->held + s->n_held, p->pace.buf, n);
 		s->n_held += n;
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &p->when);
-	if (!attach_hub_output(s->hub, p->stream, p->buf, n))
-		p->full = true;
+	for (size_t at = 0; at < n; at += PACE_CHUNK)
+		if (!attach_hub_output(s->hub, p->stream, p->pace.buf + at,
+				       MIN(n - at, (size_t)PACE_CHUNK)))
+			p->full = true;
 	p->rest = n;
 	p->rest_at = 0;
 	if (!put_rest(p))
 		p->full = true;
 }
 
-static void buffer_get(struct pump *p)
-{
-	char *buf;
-
-	if (p->buf != p->small)
-		return;
-	buf = malloc(CHUNK);
-	if (!buf)
-		return;
-	p->buf = buf;
-	p->size = CHUNK;
-}
-
 static void buffer_put(struct pump *p)
 {
-	if (p->rest || p->buf == p->small)
-		return;
-	free(p->buf);
-	p->buf = p->small;
-	p->size = sizeof(p->small);
+	if (!p->rest)
+		pace_put(&p->pace);
 }
 
-/* Reads until EAGAIN, end of file, or `limit` bytes; sets drained for the first two. */
-static void pump_read(struct pump *p, size_t limit)
+/* Reads until EAGAIN, end of file, or `limit` bytes; sets drained for the first two. Returns how many. */
+static size_t pump_read(struct pump *p, size_t limit)
 {
 	size_t total = 0;
 
 	if (!p->rest)
-		buffer_get(p);
+		pace_get(&p->pace);
 	while (p->fd >= 0 && !p->full && total < limit) {
 		ssize_t n = pump_take(p);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0 && errno == EAGAIN) {
 			p->drained = true;
 			break;
@@ -257,6 +241,41 @@ static void pump_read(struct pump *p, size_t limit)
 	/* It wrote no more than the pipe held when it ended. */
 	if (total >= limit && p->owner->exited)
 		p->drained = true;
+	return total;
+}
+
+static int pump_watch(struct pump *p)
+{
+	p->events = EPOLLIN;
+	return ev_add(p->owner->config.ev, p->fd, p->events, pump_ready, p, &p->source);
+}
+
+/* Reads again, if nothing else is against it. */
+static void pump_go_on(struct pump *p)
+{
+	if (p->fd >= 0 && !p->source && pump_watch(p) < 0) {
+		p->source = NULL;
+		log_warning("cannot watch the container's output");
+	}
+	pump_events(p);
+}
+
+static void rested(void *user)
+{
+	struct pump *p = user;
+
+	p->rest_timer = NULL;
+	if (!p->full)
+		pump_go_on(p);
+}
+
+static void pump_rest(struct pump *p, size_t n)
+{
+	struct stdio *s = p->owner;
+	uint64_t ns = s->capturing || s->exited ? 0 : pace_turn(&p->pace, p->fd, n);
+
+	if (ns && !p->rest_timer && ev_timer_ns(s->config.ev, ns, rested, p, &p->rest_timer) < 0)
+		p->rest_timer = NULL;
 }
 
 static void pump_ready(void *user, int fd UNUSED, uint32_t events)
@@ -273,16 +292,10 @@ static void pump_ready(void *user, int fd UNUSED, uint32_t events)
 		return;
 	}
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		pump_read(p, (size_t)READS_MAX * CHUNK);
+		pump_rest(p, pump_read(p, WAKE_UP_MAX));
 	pump_events(p);
 	if (s->exited)
 		check_drained(s);
-}
-
-static int pump_watch(struct pump *p)
-{
-	p->events = EPOLLIN;
-	return ev_add(p->owner->config.ev, p->fd, p->events, pump_ready, p, &p->source);
 }
 
 /* What made it full may be over. */
@@ -294,13 +307,9 @@ static void pump_resume(struct pump *p)
 		return;
 	buffer_put(p);
 	p->full = false;
-	if (p->fd >= 0 && !p->source && pump_watch(p) < 0) {
-		p->source = NULL;
-		log_warning("cannot watch the container's output");
-	}
 	if (held_waits(p))
-		pump_read(p, held_size(p));
-	pump_events(p);
+		(void)pump_read(p, held_size(p));
+	pump_go_on(p);
 }
 
 static void resume_all(struct stdio *s)
@@ -443,8 +452,7 @@ static struct pump *pump_new(struct stdio *s, enum log_stream stream, int fd_con
 		fd_close(fd_consume);
 		return NULL;
 	}
-	p->buf = p->small;
-	p->size = sizeof(p->small);
+	pace_init(&p->pace, s->config.ev);
 	p->owner = s;
 	p->stream = stream;
 	p->fd = fd_consume;
@@ -524,9 +532,9 @@ void stdio_free(struct stdio *s)
 		if (!s->pump[i])
 			continue;
 		ev_remove(s->pump[i]->source);
+		ev_timer_cancel(s->pump[i]->rest_timer);
+		pace_free(&s->pump[i]->pace);
 		fd_close(s->pump[i]->fd);
-		if (s->pump[i]->buf != s->pump[i]->small)
-			free(s->pump[i]->buf);
 		free(s->pump[i]);
 	}
 	ev_remove(s->in_source);
@@ -581,7 +589,7 @@ void stdio_capture_end(struct stdio *s, bool pass_on)
 	if (!s->capturing)
 		return;
 	if (!pass_on && p)
-		pump_read(p, (size_t)READS_MAX * CHUNK);
+		(void)pump_read(p, WAKE_UP_MAX);
 	s->capturing = false;
 	if (!pass_on) {
 		free(TAKE_PTR(s->held));
@@ -589,9 +597,9 @@ void stdio_capture_end(struct stdio *s, bool pass_on)
 		return;
 	}
 	for (size_t at = 0, part; p && at < n; at += part) {
-		buffer_get(p);
-		part = MIN(n - at, p->size);
-		memcpy(p->buf, s->captured + at, part);
+		pace_get(&p->pace);
+		part = MIN(n - at, p->pace.size);
+		memcpy(p->pace.buf, s->captured + at, part);
 		pump_deliver(p, part);
 		if (p->rest)
 			break; /* 4 KiB are never too much for an empty log */
@@ -673,7 +681,7 @@ void stdio_process_exited(struct stdio *s)
 		/* An EAGAIN seen earlier says nothing of what was written since. */
 		p->drained = p->fd < 0;
 		if (p->fd >= 0)
-			pump_read(p, capacity(s, p));
+			(void)pump_read(p, capacity(s, p));
 		pump_events(p);
 	}
 	check_drained(s);

@@ -66,8 +66,10 @@ enum sup_action {
 struct sup_cell {
 	uint32_t actions; /* enum sup_action bits; 0: the cell is missing, a bug */
 	enum sup_state next;
-	int code;            /* SUP_REFUSE: google.rpc code */
-	const char *refusal; /* SUP_REFUSE: the text clients see */
+	int code; /* SUP_REFUSE: google.rpc code */
+	/* SUP_REFUSE: the text clients see. No pointer: that would be a relocation, and with some
+	 * hundred of them the tables would be each shim's own memory, not shared. */
+	char refusal[56];
 };
 
 struct sup_table {

@@ -376,6 +376,26 @@ static int cmd_bytes(int argc, char **argv)
 	return 0;
 }
 
+/* flood BYTES WIDTH: lines of WIDTH bytes, 0: no newline at all, 64 KiB a write. */
+static int cmd_flood(int argc, char **argv)
+{
+	static char buf[65536];
+	long n = argc > 1 ? atol(argv[1]) : 1;
+	size_t width = argc > 2 ? (size_t)atol(argv[2]) : 0;
+	size_t size = width ? sizeof(buf) / width * width : sizeof(buf);
+
+	memset(buf, 'x', sizeof(buf));
+	for (size_t i = width; width && i <= size; i += width)
+		buf[i - 1] = '\n';
+	while (n > 0) {
+		ssize_t w = write(1, buf, size);
+		if (w < 0)
+			return die("write");
+		n -= w;
+	}
+	return 0;
+}
+
 static int cmd_echo(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
@@ -627,7 +647,7 @@ static const struct {
 	{ "orphans", cmd_orphans }, { "leave", cmd_leave },       { "spin", cmd_spin },
 	{ "open", cmd_open },       { "syscalls", cmd_syscalls }, { "mknod", cmd_mknod },
 	{ "time", cmd_time },       { "oom", cmd_oom },           { "remount", cmd_remount },
-	{ "spam", cmd_spam },       { "notify", cmd_notify },
+	{ "spam", cmd_spam },       { "notify", cmd_notify },     { "flood", cmd_flood },
 };
 
 int main(int argc, char **argv)

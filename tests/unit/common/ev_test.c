@@ -149,6 +149,28 @@ static void test_timers(void **state)
 	assert_int_equal(ev_step(f->ev, 1), 0);
 }
 
+/* Parts of a millisecond, also where the kernel knows no call that waits for them. */
+static void test_timers_ns(void **state)
+{
+	struct fixture *f = *state;
+	struct tick a = { f, 'a' }, b = { f, 'b' };
+
+	for (int old = 0; old < 2; old++) {
+#ifdef THOLE_TEST
+		if (old)
+			setenv("THOLE_TEST_ENOSYS", "epoll_pwait2", 1);
+#endif
+		f->n_order = 0;
+		assert_int_equal(ev_timer_ns(f->ev, 400000, on_tick, &b, NULL), 0);
+		assert_int_equal(ev_timer_ns(f->ev, 100000, on_tick, &a, NULL), 0);
+		while (f->n_order < 2)
+			assert_true(ev_step(f->ev, -1) >= 0);
+		assert_memory_equal(f->order, "ab", 2);
+		assert_int_equal(ev_timer_ns(f->ev, UINT64_MAX, on_tick, &a, NULL), 0);
+	}
+	unsetenv("THOLE_TEST_ENOSYS");
+}
+
 /* Random timers, some cancelled, against the sorted order. */
 static void test_timer_heap(void **state)
 {
@@ -237,8 +259,9 @@ static void test_signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_io),         test(test_remove_inside),  test(test_timers),
-		test(test_timer_heap), test(test_timer_fairness), test(test_signals),
+		test(test_io),        test(test_remove_inside), test(test_timers),
+		test(test_timers_ns), test(test_timer_heap),    test(test_timer_fairness),
+		test(test_signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
