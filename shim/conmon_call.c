@@ -9,6 +9,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "shim/conmon_kill.h"
 #include "shim/conmon_monitor.h"
 #include "shim/conmon_runtime.h"
 
@@ -175,6 +176,7 @@ int conmon_call_start(struct conmon_monitor *m, struct err *err)
 		.oom_score_adj = m->oom_score_adj[0] ? m->oom_score_adj : NULL,
 		.monitor = getpid(),
 	};
+	struct rlimit limit;
 	CLEANUP_FD int message_fd = -EBADF;
 	CLEANUP_FD int pidfd = -EBADF;
 	int r = 0;
@@ -192,7 +194,10 @@ int conmon_call_start(struct conmon_monitor *m, struct err *err)
 	if (r < 0)
 		return r;
 	reaper_hold(m->reaper);
+	m->tag = m->o->timeout > 0 ? conmon_kill_tag(&limit) : 0;
 	pid = conmon_command_spawn(&c, &spawn, &pidfd, err);
+	if (m->tag)
+		conmon_kill_untag(&limit);
 	stdio_close_child(m->stdio);
 	if (pid < 0) {
 		reaper_release(m->reaper);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "common/fd.h"
 #include "common/io.h"
@@ -17,12 +18,53 @@
 #include "common/str.h"
 #include "common/sys.h"
 
-#define ROUNDS 8 /* until nobody new has been forked */
+#define ROUNDS 64 /* until nobody new has been forked */
+#define TAG_MIN (UINT64_C(1) << 61)
+#define TAG_RANDOM (TAG_MIN - 1)
+#define LIMITS_LINE "Max realtime timeout"
 
 struct table {
 	struct conmon_kill_row *rows;
 	size_t n, cap;
 };
+
+uint64_t conmon_kill_tag(struct rlimit *old)
+{
+	struct rlimit tagged;
+	uint64_t tag = 0;
+
+	if (getrlimit(RLIMIT_RTTIME, old) < 0 || old->rlim_cur != RLIM_INFINITY)
+		return 0;
+	if (getrandom(&tag, sizeof(tag), GRND_NONBLOCK) != sizeof(tag))
+		return 0;
+	tag = TAG_MIN | (tag & TAG_RANDOM);
+	tagged = (struct rlimit){ (rlim_t)tag, old->rlim_max };
+	/* A 32-bit limit holds no tag. */
+	if ((uint64_t)tagged.rlim_cur != tag || setrlimit(RLIMIT_RTTIME, &tagged) < 0)
+		return 0;
+	return tag;
+}
+
+void conmon_kill_untag(const struct rlimit *old)
+{
+	if (setrlimit(RLIMIT_RTTIME, old) < 0)
+		log_debug("RLIMIT_RTTIME: %s", err_strerror(errno));
+}
+
+int conmon_kill_has_tag(const char *limits, uint64_t tag)
+{
+	const char *line = strstr(limits, LIMITS_LINE);
+	char want[24];
+	size_t n;
+
+	if (!tag || !line)
+		return 0;
+	line += strlen(LIMITS_LINE);
+	line += strspn(line, " ");
+	snprintf(want, sizeof(want), "%ju", (uintmax_t)tag);
+	n = strlen(want);
+	return strncmp(line, want, n) == 0 && line[n] == ' ';
+}
 
 size_t conmon_kill_mark(struct conmon_kill_row *rows, size_t n, pid_t root)
 {
@@ -38,8 +80,9 @@ size_t conmon_kill_mark(struct conmon_kill_row *rows, size_t n, pid_t root)
 		for (size_t i = 0; i < n; i++) {
 			struct conmon_kill_row *r = &rows[i];
 			/* Nobody older came of it, whatever he holds. */
-			bool is = r->pid == root || (r->start >= start && start > 0 &&
-						     (r->session == root || r->holds_pipe));
+			bool is = r->pid == root || r->tagged ||
+				  (r->start >= start && start > 0 &&
+				   (r->session == root || r->holds_pipe));
 
 			for (size_t j = 0; j < n && !is && !r->marked; j++)
 				is = rows[j].marked && rows[j].pid == r->ppid;
@@ -103,6 +146,15 @@ static int holds_pipe(pid_t pid, const ino_t *pipes, size_t n_pipes)
 	return found;
 }
 
+static int has_tag(pid_t pid, uint64_t tag)
+{
+	char path[48], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", pid);
+	return tag && io_read_small(AT_FDCWD, path, text, sizeof(text)) >= 0 &&
+	       conmon_kill_has_tag(text, tag);
+}
+
 static bool add_row(struct table *t, const struct conmon_kill_row *row)
 {
 	if (t->n == t->cap) {
@@ -118,7 +170,7 @@ static bool add_row(struct table *t, const struct conmon_kill_row *row)
 	return true;
 }
 
-static void read_table(struct table *t, const ino_t *pipes, size_t n_pipes)
+static void read_table(struct table *t, const struct conmon_kill_of *of)
 {
 	struct conmon_kill_row row;
 	DIR *dir = opendir("/proc");
@@ -130,7 +182,8 @@ static void read_table(struct table *t, const ino_t *pipes, size_t n_pipes)
 		if (parse_int(e->d_name, &pid) < 0 || pid <= 1 || pid == getpid() ||
 		    !read_row(pid, &row))
 			continue;
-		row.holds_pipe = holds_pipe(pid, pipes, n_pipes);
+		row.tagged = has_tag(pid, of->tag);
+		row.holds_pipe = !row.tagged && holds_pipe(pid, of->pipes, of->n_pipes);
 		if (!add_row(t, &row))
 			break;
 	}
@@ -150,15 +203,15 @@ static void signal_marked(const struct table *t, int sig)
 	}
 }
 
-void conmon_kill_tree(pid_t root, const ino_t *pipes, size_t n_pipes)
+void conmon_kill_tree(const struct conmon_kill_of *of)
 {
 	struct table t = { 0 };
 	size_t before = 0, marked;
 
 	/* Stopped first, so that none forks between the look and the kill. */
 	for (int i = 0; i < ROUNDS; i++) {
-		read_table(&t, pipes, n_pipes);
-		marked = conmon_kill_mark(t.rows, t.n, root);
+		read_table(&t, of);
+		marked = conmon_kill_mark(t.rows, t.n, of->root);
 		signal_marked(&t, SIGSTOP);
 		if (marked == before)
 			break;

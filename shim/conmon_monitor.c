@@ -41,6 +41,7 @@ static void on_oom(void *user)
 static void timeout(void *user)
 {
 	struct conmon_monitor *m = user;
+	const struct conmon_kill_of of = { m->pid, m->tag, m->pipes, m->n_pipes };
 
 	m->timer = NULL;
 	if (m->timed_out) {
@@ -49,7 +50,7 @@ static void timeout(void *user)
 		return;
 	}
 	m->timed_out = true;
-	conmon_kill_tree(m->pid, m->pipes, m->n_pipes);
+	conmon_kill_tree(&of);
 	if (ev_timer(m->ev, KILLED_MS, timeout, m, &m->timer) < 0)
 		m->timer = NULL;
 }

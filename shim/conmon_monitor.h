@@ -67,6 +67,7 @@ struct conmon_monitor {
 	struct ev_source *message_source, *start_source;
 	char message[CONMON_MESSAGE_MAX];
 	size_t n_message;
+	uint64_t tag;   /* of what the call starts, see conmon_kill.h */
 	ino_t pipes[2]; /* of the output */
 	size_t n_pipes;
 

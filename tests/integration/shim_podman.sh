@@ -262,10 +262,6 @@ PY
 	gone sa
 }
 ended_log() { tail -n 1 "$(field "$1" .HostConfig.LogConfig.Path)" | grep -q ' 2000000$'; }
-calls() {
-	mkdir -p "$W/calls"
-	timeout -k 5 60 python3 tests/lib/conmon_calls.py "$CONMON" "$RT" "$ROOTFS" "$W/calls" "$CG" "$1"
-}
 t_nothing_left() {
 	is "$(pod ps -aq)" ""
 	is "$("$RT" list -q)" ""
@@ -292,10 +288,6 @@ t "pods with an infra container" t_pods
 t "events carry the exit status" t_events
 t "OOMKilled is true" t_oom
 t "--log-opt max-size keeps the newest whole lines" t_max_size
-for c in crio_life create_fails exit_command exec_sync exec_timeout stdin winsz reopen reopen_in_place rotate \
-	size_keeps_lines journald notify term_forwarded unknown_exit full_pipe_no_spin idle; do
-	t "calls: ${c//_/ }" calls $c
-done
 t "nothing is left" t_nothing_left
 
 # beside NAME FUNCTION...: what another monitor makes of the same case.
@@ -322,7 +314,4 @@ if [ -x /usr/bin/conmon ] && [ "$CONMON" != /usr/bin/conmon ]; then
 	podman_args[7]=$CONMON
 	beside "a slow attach client does not hold up the log" t_slow_attach
 	beside "OOMKilled is true" t_oom
-	for c in exec_timeout reopen_in_place size_keeps_lines; do
-		beside "calls: ${c//_/ }" calls $c
-	done
 fi
