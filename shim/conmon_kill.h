@@ -3,7 +3,7 @@
  * Kills a process with all that came of it, whatever sessions its descendants have opened and whatever
  * they have closed: for an exec whose time is up. They are known by a tag that the kernel passes on
  * by fork and keeps over execve and setsid, that no right and no cgroup is needed for, and that every
- * runtime leaves alone: a soft RLIMIT_RTTIME that nobody else has (of some hundred thousand years, so
+ * runtime leaves alone: a soft RLIMIT_RTTIME that nobody else has (of tens of thousands of years, so
  * that it limits nothing). What has thrown the tag away is still known by its parents, its session and
  * the output pipes that it holds.
  */

@@ -12,6 +12,7 @@
 #include "common/str.h"
 #include "shim/log_journald.h"
 
+#define PARTIAL_MS 200
 #define RECORD_OVERHEAD 46 /* of a line in the file, with its newline */
 
 struct sink {
@@ -198,6 +199,7 @@ static int open_file(struct ev *ev, const struct conmon_options *o, const char *
 		.size_max = o->log_size_max > 0 ? (uint64_t)o->log_size_max : 0,
 		.keep_newest = !o->log_rotate,
 		.local_time = true,
+		.partial_ms = PARTIAL_MS,
 		.no_sync = true, /* nobody's exit waits for a disk; see conmon_log_free */
 	};
 	const char *why = o->log_rotate ? conmon_log_rotation_refused(o, path) : NULL;

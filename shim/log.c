@@ -22,7 +22,7 @@
 #define BATCH_SIZE ((size_t)256 << 10)
 #define BATCH_MARKS 8192u
 #define BATCH_KEEP ((size_t)4096) /* touched of the batch's memory while idle */
-#define QUIET_S 1                 /* memory is kept that long: not mapped anew for each burst */
+#define QUIET_MS 1000u            /* memory is kept that long: not mapped anew for each burst */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WORKER_STACK ((size_t)1 << 20)
@@ -45,6 +45,7 @@ struct log_worker {
 	bool large;             /* more of the batch's memory than BATCH_KEEP was touched */
 	char reason[96];
 	bool markers, no_sync;
+	unsigned int partial_ms;
 };
 
 struct log_writer {
@@ -260,32 +261,78 @@ static void do_chain(struct log_writer *w, struct log_block *block)
 	batch_write(w);
 }
 
-/* Waits for work. After a while without any gives back what an idle shim does not need. Called with
- * the lock held. */
-static void rest(struct log_writer *w)
+static bool holds_line(const struct log_worker *k)
+{
+	return k->partial_ms &&
+	       (k->framer.pending[LOG_STDOUT].len || k->framer.pending[LOG_STDERR].len);
+}
+
+/* Nothing has come for a while: what is held goes out without its end. */
+static void flush_lines(struct log_writer *w)
 {
 	struct log_worker *k = &w->worker;
-	struct timespec until;
 
-	w->waiting = true;
-	if (k->large || w->queue.spare) {
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += QUIET_S;
-		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) != ETIMEDOUT) {
-			w->waiting = false;
-			return;
-		}
-	} else {
-		pthread_cond_wait(&w->wake, &w->lock);
-	}
-	w->waiting = false;
-	if (w->queue.head || w->stop)
+	if (!batch_ready(&k->batch))
 		return;
+	for (int stream = 0; stream < LOG_STREAM_N; stream++) {
+		batch_begin(k);
+		(void)!log_frame_flush(&k->framer, &k->batch, (enum log_stream)stream);
+	}
+	batch_write(w);
+}
+
+/* Gives back what an idle shim does not need. Called with the lock held. */
+static void trim(struct log_writer *w)
+{
+	struct log_worker *k = &w->worker;
+
 	log_queue_trim(&w->queue);
 	log_framer_trim(&k->framer);
 	if (k->large)
 		batch_done(&k->batch);
 	k->large = false;
+}
+
+/* Waits for work, at most ms (0: for ever). False: it was in vain. Called with the lock held. */
+static bool wait_for_work(struct log_writer *w, unsigned int ms)
+{
+	struct timespec until;
+	int r = 0;
+
+	w->waiting = true;
+	if (ms) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += ms / 1000;
+		until.tv_nsec += (long)(ms % 1000) * 1000000;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		r = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+	} else {
+		pthread_cond_wait(&w->wake, &w->lock);
+	}
+	w->waiting = false;
+	return r != ETIMEDOUT || w->queue.head || w->stop;
+}
+
+/* Called with the lock held. */
+static void rest(struct log_writer *w)
+{
+	struct log_worker *k = &w->worker;
+
+	if (holds_line(k)) {
+		if (wait_for_work(w, k->partial_ms))
+			return;
+		pthread_mutex_unlock(&w->lock);
+		flush_lines(w);
+		pthread_mutex_lock(&w->lock);
+	} else if (!k->large && !w->queue.spare) {
+		log_framer_trim(&k->framer);
+		(void)wait_for_work(w, 0);
+	} else if (!wait_for_work(w, QUIET_MS)) {
+		trim(w);
+	}
 }
 
 static void writer_destroy(struct log_writer *w)
@@ -507,6 +554,7 @@ static int writer_init(struct log_writer *w, const struct log_writer_config *con
 	log_framer_init(&w->worker.framer, config->format);
 	w->worker.framer.local_time = config->local_time;
 	w->worker.no_sync = config->no_sync;
+	w->worker.partial_ms = config->partial_ms;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -29,6 +29,9 @@ struct log_writer_config {
 	bool keep_newest; /* above size_max the file keeps its newest lines and there is no PATH.1 */
 	bool no_sync;     /* log_writer_flush leaves the bytes with the kernel */
 	bool local_time;  /* times are local, with a numeric zone, as conmon's */
+	/* CRI: a line that gets no end for so long is logged as far as it goes (P), a prompt say; 0: it
+	 * is held until its end, 16 KiB or the end of the stream. */
+	unsigned int partial_ms;
 	size_t queue_max; /* bytes waiting for the disk before the reader is stopped; 0: 1 MiB */
 };
 

@@ -231,19 +231,26 @@ size_t log_frame_put(struct log_framer *f, struct log_batch *batch, enum log_str
 	return n;
 }
 
-bool log_frame_eof(struct log_framer *f, struct log_batch *batch, enum log_stream stream)
+bool log_frame_flush(struct log_framer *f, struct log_batch *batch, enum log_stream stream)
 {
 	struct frame fr = { .f = f, .batch = batch, .stream = stream };
 	struct log_pending *pending = &f->pending[stream];
 
-	if (pending->len > 0) {
-		if (!has_room(f, batch, pending->len))
-			return false;
-		frame_init(&fr, &pending->last);
-		emit(&fr, pending->data, pending->len, false);
-		pending->len = 0;
-	}
-	pending->continued = false;
+	if (pending->len == 0)
+		return true;
+	if (!has_room(f, batch, pending->len))
+		return false;
+	frame_init(&fr, &pending->last);
+	emit(&fr, pending->data, pending->len, false);
+	pending->len = 0;
+	return true;
+}
+
+bool log_frame_eof(struct log_framer *f, struct log_batch *batch, enum log_stream stream)
+{
+	if (!log_frame_flush(f, batch, stream))
+		return false;
+	f->pending[stream].continued = false;
 	return true;
 }
 

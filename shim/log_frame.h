@@ -81,6 +81,8 @@ void log_framer_trim(struct log_framer *f);
  * memory is short a held line goes out early as a piece; nothing is lost. */
 size_t log_frame_put(struct log_framer *f, struct log_batch *batch, enum log_stream stream,
 		     const char *data, size_t n, const struct timespec *when);
+/* Writes out what is held of an unfinished line, which goes on. False: the batch is full. */
+bool log_frame_flush(struct log_framer *f, struct log_batch *batch, enum log_stream stream);
 /* Writes out an unfinished line. False: the batch is full. */
 bool log_frame_eof(struct log_framer *f, struct log_batch *batch, enum log_stream stream);
 /* The record that tells a loss, first in an empty batch. */

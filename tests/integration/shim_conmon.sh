@@ -20,7 +20,7 @@ calls() { # MONITOR CASE
 }
 cases=(cli crio_life start_pipe_eof create_fails long_message no_terminal listen_pid exit_command exec_sync
 	exec_timeout create_timeout stdin attach_many long_paths dev_stdout winsz inherited_fd reopen reopen_in_place
-	rotate size_keeps_lines eof_line full_disk journald notify term_forwarded unknown_exit slow_attach
+	rotate size_keeps_lines eof_line prompt full_disk journald notify term_forwarded unknown_exit slow_attach
 	full_pipe_no_spin full_stdin_no_spin full_terminal_no_spin closed_terminal_idle idle oom_files)
 [ "$LAYOUT" = host ] || cases=(crio_life create_fails exec_sync exec_timeout create_timeout stdin winsz oom_files)
 for c in "${cases[@]}"; do

@@ -8,7 +8,9 @@ cd "$(dirname "$0")/../.." || exit 1
 if [ "${1:-}" != inner ]; then
 	CONMON=$(realpath -s "${CONMON:-}" 2>/dev/null)
 	export CONMON
-	clients_main "$0" podman busybox ip python3 jq -- host
+	export CLIENTS_SECONDS=${CLIENTS_SECONDS:-800}
+	# shellcheck disable=SC2086
+	clients_main "$0" podman busybox ip python3 jq -- ${LAYOUTS:-host journal newer}
 fi
 
 # The name decides what the shim is.
@@ -23,7 +25,7 @@ default_ulimits = ["nofile=1024:$(ulimit -Hn)", "nproc=1024:1024"]
 network_config_dir = "$W/net"
 [engine]
 cgroup_manager = "cgroupfs"
-events_logger = "file"
+events_logger = "$([ "$LAYOUT" = journal ] && echo journald || echo file)"
 runtime_supports_json = ["$(basename "$RT")"]
 runtime_supports_nocgroup = ["$(basename "$RT")"]
 EOC
@@ -33,6 +35,7 @@ podman_args=(--root "$W/root" --runroot /run/podman --tmpdir /run/podman-tmp --c
 	--runtime "$RT" --log-level "${PODMAN_LOG:-error}")
 pod() { timeout -k 5 60 podman "${podman_args[@]}" "$@"; }
 run_args=(run --cgroup-parent "$CG" --network none --pull never)
+controller pids || run_args+=(--pids-limit 0)
 run() { pod "${run_args[@]}" "$@"; }
 field() { pod inspect --format "{{$2}}" "$1"; }
 # shellcheck disable=SC2317
@@ -262,6 +265,28 @@ PY
 	gone sa
 }
 ended_log() { tail -n 1 "$(field "$1" .HostConfig.LogConfig.Path)" | grep -q ' 2000000$'; }
+t_journald() {
+	run --name j --log-driver journald --log-opt tag=its-tag bb sh -c 'echo one; echo two >&2; printf end'
+	eventually logs_have j end
+	is "$(pod logs j 2>/dev/null)" $'one\nend'
+	is "$(pod logs j 2>&1 >/dev/null)" two
+	is "$(pod logs --until 2001-01-01T00:00:00Z j 2>&1)" ""
+	is "$(pod logs --since 1h j 2>/dev/null)" $'one\nend'
+	journalctl -q -o json CONTAINER_NAME=j >"$W/j"
+	is "$(jq -r '[(.MESSAGE | rtrimstr("\n")), .PRIORITY, .CONTAINER_TAG, .SYSLOG_IDENTIFIER, .CONTAINER_PARTIAL_MESSAGE // "whole"] | join(" ")' \
+		"$W/j" | sort)" $'end 6 its-tag its-tag true\none 6 its-tag its-tag whole\ntwo 3 its-tag its-tag whole'
+	is "$(jq -r .CONTAINER_ID_FULL "$W/j" | sort -u)" "$(field j .Id)"
+	gone j
+	run -d --name jf --log-driver journald bb sh -c 'for i in 1 2 3 4 5; do echo line $i; sleep 0.3; done'
+	is "$(pod logs -f jf)" "$(printf 'line %s\n' 1 2 3 4 5)"
+	is "$(pod logs --tail 2 jf)" "$(printf 'line %s\n' 4 5)"
+	gone jf
+	# Longer than a datagram's usual limit, and many: nothing is lost.
+	run --name jl --log-driver journald bb sh -c 'head -c 30000 /dev/zero | tr "\0" x; echo; seq 1 3000'
+	eventually logs_have jl '^3000$'
+	is "$(pod logs jl | cksum)" "$({ head -c 30000 /dev/zero | tr '\0' x; echo; seq 1 3000; } | cksum)"
+	gone jl
+}
 t_nothing_left() {
 	is "$(pod ps -aq)" ""
 	is "$("$RT" list -q)" ""
@@ -269,6 +294,11 @@ t_nothing_left() {
 }
 
 t import t_import
+if [ "$LAYOUT" = journal ]; then
+	t "journald: logs, -f, --tail, --since, the fields" t_journald
+	t "nothing is left" t_nothing_left
+	exit 0
+fi
 t "run: output, status, stdin" t_run
 t "missing and unfit programs: 127 and 126" t_missing
 t "run -d: log, stop, start, the monitor's end" t_detached
@@ -309,7 +339,7 @@ beside() {
 	echo "# beside, $(basename "$CONMON") $("$CONMON" --version | awk 'NR == 1 { print $3 }'): $name: $why"
 	clients_reset >/dev/null 2>&1 </dev/null
 }
-if [ -x /usr/bin/conmon ] && [ "$CONMON" != /usr/bin/conmon ]; then
+if [ -x /usr/bin/conmon ] && [ "$CONMON" != /usr/bin/conmon ] && [ "$LAYOUT" = host ]; then
 	CONMON=/usr/bin/conmon
 	podman_args[7]=$CONMON
 	beside "a slow attach client does not hold up the log" t_slow_attach

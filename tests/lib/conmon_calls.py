@@ -374,6 +374,18 @@ def case_eof_line():
         c.delete()
 
 
+def case_prompt():
+    """A prompt is in the log while its answer is waited for; the line ends in the same line's pieces."""
+    c = Container(["sh", "-c", "printf 'Name: '; read x; echo hello $x"]).create("-i")
+    s = attach(c.dir + "/attach")
+    c.start()
+    until(lambda: [line[2:] for line in c.lines()] == [["P", "Name: "]])
+    s.send(b"you\n")
+    assert c.exited() == 0
+    assert [line[2:] for line in c.lines()] == [["P", "Name: "], ["F", "hello you"]], c.lines()
+    c.delete()
+
+
 def refused(argv, text, env=None):
     p = subprocess.run([CONMON, *argv], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL,
                        env=dict(os.environ, **(env or {})), cwd=WORK)
