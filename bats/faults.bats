@@ -70,33 +70,6 @@ faulty_create() { env "$1" "$RUNTIME" --root "$STATE" create --bundle "$BUNDLE" 
 	done <"$T/steps"
 }
 
-@test "old kernels: each new call missing, the container runs the same" {
-	args id + mounts + ns
-	ref=$(ct_run | grep -c ' / ')
-	for call in clone3 openat2 open_tree move_mount mount_setattr fsopen fsmount close_range execveat prctl prctl,execveat \
-		"open_tree,move_mount,mount_setattr,fsopen,fsmount,openat2,clone3,close_range"; do
-		for how in ENOSYS EPERM; do
-			run env THOLE_TEST_$how="$call" "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
-			[ "$status" -eq 0 ] || { echo "$how $call: $output"; false; }
-			has "uid 0 0 0"
-			[ "$(printf '%s\n' "$output" | grep -c ' / ')" -eq "$ref" ] || { echo "$how $call: mounts differ"; false; }
-		done
-	done
-}
-
-@test "old kernels: exec and delete --force" {
-	args sleep 60
-	ct_create
-	ct_start
-	for call in clone3 close_range openat2 execveat prctl; do
-		run env THOLE_TEST_ENOSYS="$call" "$RUNTIME" --root "$STATE" exec "$ID" /bin/payload echo "via $call" </dev/null
-		status_is 0
-		has "via $call"
-	done
-	THOLE_TEST_ENOSYS=clone3,openat2,close_range rt delete --force "$ID"
-	[ -z "$(cgroup_dirs)" ]
-}
-
 @test "kill -9 of the runtime at random moments" {
 	args sleep 60
 	mkdir -p "$STATE" # the first may be killed before it makes it, and then list fails

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -257,7 +258,7 @@ static pid_t clone_copied(struct spawn_child *child, int *ret_pidfd)
 		child->report.code = 0;
 	if (ret_pidfd) {
 		/* Still our child, hence still its pid. */
-		*ret_pidfd = sys_pidfd_open(pid, 0);
+		*ret_pidfd = proc_handle(pid);
 		if (*ret_pidfd < 0) {
 			r = *ret_pidfd;
 			proc_kill_reap(pid);
@@ -411,6 +412,97 @@ void proc_describe(pid_t pid, char *buf, size_t size)
 	snprintf(buf, size, "state %c, wchan %s", state, wchan);
 }
 
+int proc_handle(pid_t pid)
+{
+	char path[32];
+	int fd;
+
+	if (pid <= 0)
+		return -ESRCH;
+	fd = sys_pidfd_open(pid, 0);
+	/* These codes: the number is now a thread's. */
+	if (fd == -EINVAL || fd == -ENOENT)
+		return -ESRCH;
+	if (fd != -ENOSYS && fd != -EPERM)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	fd = fd_open(path, O_RDONLY | O_DIRECTORY, 0);
+	return fd == -ENOENT ? -ESRCH : fd;
+}
+
+int proc_pollable(int handle)
+{
+	struct stat st;
+
+	/* Poll calls every directory readable. */
+	return handle >= 0 && fstat(handle, &st) == 0 && !S_ISDIR(st.st_mode) ? handle : -EBADF;
+}
+
+/* The pid behind a handle, by what the kernel says of the handle itself. -ESRCH: it has ended. */
+static pid_t handle_pid(int handle)
+{
+	const bool is_dir = proc_pollable(handle) < 0;
+	struct fd_path path = fd_path(handle);
+	char info[64], text[2048], *p, *end;
+	int r, pid;
+
+	if (is_dir) {
+		r = io_read_small(handle, "stat", text, sizeof(text));
+		end = r < 0 ? NULL : strrchr(text, ')');
+		if (!end || end[1] == '\0' || end[2] == 'Z' || end[2] == 'X')
+			return -ESRCH;
+		p = text;
+	} else {
+		snprintf(info, sizeof(info), "/proc/self/fdinfo/%s", strrchr(path.s, '/') + 1);
+		r = io_read_small(AT_FDCWD, info, text, sizeof(text));
+		if (r < 0)
+			return r;
+		p = strstr(text, "Pid:");
+		if (!p)
+			return -EBADF;
+		p += strlen("Pid:");
+		p += strspn(p, "\t ");
+	}
+	p[strcspn(p, " \n")] = '\0';
+	return parse_int(p, &pid) < 0 || pid <= 0 ? -ESRCH : pid;
+}
+
+int proc_signal(int handle, int sig)
+{
+	/* The kernel takes both kinds of handle. */
+	int r = sys_pidfd_send_signal(handle, sig);
+	pid_t pid;
+
+	/* EPERM may also be a filter's answer to a call it does not know; then kill(2) tells. */
+	if (r != -ENOSYS && r != -EPERM)
+		return r;
+	pid = handle_pid(handle);
+	if (pid < 0)
+		return pid;
+	return kill(pid, sig) < 0 ? -errno : 0;
+}
+
+int proc_await_end(int handle, int timeout_ms)
+{
+	struct pollfd p = { .fd = proc_pollable(handle), .events = POLLIN };
+	const int step = 5;
+	int r;
+
+	while (p.fd < 0) {
+		r = handle_pid(handle);
+		if (r < 0)
+			return r == -ESRCH ? 1 : r;
+		if (timeout_ms <= 0)
+			return 0;
+		(void)poll(NULL, 0, MIN(step, timeout_ms));
+		timeout_ms -= step;
+	}
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
 int proc_open(pid_t pid, uint64_t start_ticks)
 {
 	CLEANUP_FD int fd = -EBADF;
@@ -418,14 +510,9 @@ int proc_open(pid_t pid, uint64_t start_ticks)
 	char state;
 	int r;
 
-	if (pid <= 0)
-		return -ESRCH;
-	/* First the descriptor, then the proof: from here on the number may be reused, but what we
+	/* First the handle, then the proof: from here on the number may be reused, but what we
 	 * hold does not change, and a reused number shows another start time. */
-	fd = sys_pidfd_open(pid, 0);
-	/* The other codes: the number is now a thread's. */
-	if (fd == -EINVAL || fd == -ENOENT)
-		return -ESRCH;
+	fd = proc_handle(pid);
 	if (fd < 0)
 		return fd;
 	r = proc_start_time(pid, &ticks, &state);

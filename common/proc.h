@@ -45,9 +45,22 @@ MUST_CHECK int proc_start_time(pid_t pid, uint64_t *ret_ticks, char *ret_state);
 /* Why it does not end: "state D, wchan refrigerator"; "gone" if there is no such process. */
 void proc_describe(pid_t pid, char *buf, size_t size);
 
-/* Opens a pidfd and proves by the start time that it is the process meant. -ESRCH if it is gone,
- * a zombie, or another process has its pid. */
+/* A handle of a process: a pidfd, or, where the kernel or a filter around us has none, the process's
+ * directory in /proc, which never becomes another's. -ESRCH if there is no such process. */
+MUST_CHECK int proc_handle(pid_t pid);
+
+/* A handle that is proved by the start time to be the process meant. -ESRCH if it is gone, a zombie,
+ * or another process has its pid. */
 MUST_CHECK int proc_open(pid_t pid, uint64_t start_ticks);
+
+/* Signals the process of a handle (0: only asks whether it is there). -ESRCH if it is gone. */
+MUST_CHECK int proc_signal(int handle, int sig);
+
+/* What can be polled for the end of the process: the handle if it is a pidfd, else -EBADF. */
+int proc_pollable(int handle);
+
+/* 1 if the process of the handle has ended, 0 if it has not after timeout_ms. */
+MUST_CHECK int proc_await_end(int handle, int timeout_ms);
 
 /* Waits for the child with waitid(P_PID), EINTR retried. Status as waitpid's through ret_status. */
 MUST_CHECK int proc_wait(pid_t pid, int *ret_status);

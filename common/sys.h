@@ -51,9 +51,11 @@ MUST_CHECK int sys_execveat(int dirfd, const char *path, char *const argv[], cha
 /* prctl(PR_SET_MM_MAP) with the kernel's struct prctl_mm_map (3.18). */
 MUST_CHECK int sys_set_mm_map(const void *map, size_t size);
 
+/* The hook itself: 0, -ENOSYS or -EPERM for the call (or for the other thing) of that name. */
 #ifdef THOLE_TEST
-/* The hook itself: 0, -ENOSYS or -EPERM for the call of that name. */
 MUST_CHECK int sys_test_failure(const char *name);
+#else
+#define sys_test_failure(name) 0
 #endif
 
 /* Default disposition for every signal, also for the two that the C library keeps for itself and does

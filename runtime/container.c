@@ -6,13 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/str.h"
-#include "common/sys.h"
 #include "runtime/annotations.h"
 #include "runtime/container_fds.h"
 #include "runtime/foreground.h"
@@ -256,7 +255,6 @@ static int check_start(enum state_status status, struct err *err)
 
 static int hand_over(struct state_dir *dir, struct state *state, int pidfd, struct err *err)
 {
-	struct pollfd end = { .fd = pidfd, .events = POLLIN };
 	CLEANUP_FD int report = -EBADF;
 	/* As it is: where that finds no room (a full /run), its successor would find none when it is
 	 * too late, and the container would run as "created". */
@@ -267,7 +265,7 @@ static int hand_over(struct state_dir *dir, struct state *state, int pidfd, stru
 	/* Init may die between the opening of its fifo and the byte: an error, and not our end. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = fifos_start(dir->fd, &report, err);
-	if (r < 0 && poll(&end, 1, 0) > 0)
+	if (r < 0 && proc_await_end(pidfd, 0) > 0)
 		return check_start(STATE_STOPPED, err);
 	if (r == -ENXIO || r == -ENOENT) {
 		/* A start before us was killed between its byte and its record of it: told now. */
@@ -283,7 +281,7 @@ static int hand_over(struct state_dir *dir, struct state *state, int pidfd, stru
 		return r;
 	/* A startContainer hook may call us for this very container. */
 	state_dir_unlock(dir);
-	return sync_await_report(report, pidfd, -EBADF, false, err);
+	return sync_await_report(report, proc_pollable(pidfd), -EBADF, false, err);
 }
 
 int container_start(struct arena *arena, const char *root, const char *id,
@@ -310,7 +308,7 @@ int container_start(struct arena *arena, const char *root, const char *id,
 		fifos_unlink(dir.fd);
 		r = run_poststart(arena, spec, &state, err);
 		/* OCI 1.3: a failing poststart hook stops the container. */
-		if (r < 0 && sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
+		if (r < 0 && proc_signal(pidfd, SIGKILL) < 0)
 			log_debug("init had ended before its poststart hook failed");
 	}
 	if (r >= 0)

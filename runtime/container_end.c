@@ -3,13 +3,11 @@
  * kill and delete: the end of a container. See container.h.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
-#include "common/sys.h"
 #include "runtime/annotations.h"
 #include "runtime/container.h"
 #include "runtime/hooks.h"
@@ -30,7 +28,7 @@ static int signal_init(const struct state *state, int pidfd, int sig, struct err
 		r = cgroup_signal(&state->cgroup, SIGKILL, err);
 		return r < 0 ? err_wrap(err, "unable to kill all processes") : 0;
 	}
-	r = sys_pidfd_send_signal(pidfd, sig);
+	r = proc_signal(pidfd, sig);
 	if (r == -ESRCH)
 		return err_set(err, ESRCH, "unable to signal init: os: process already finished");
 	return r < 0 ? err_sysn(err, r, "unable to signal init") : 0;
@@ -82,15 +80,11 @@ int container_kill(struct arena *arena, const char *root, const char *id, int si
 
 static int await_end(pid_t pid, int pidfd, struct err *err)
 {
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	char why[128];
-	int r;
+	int r = proc_await_end(pidfd, KILL_TIMEOUT_MS);
 
-	do
-		r = poll(&p, 1, KILL_TIMEOUT_MS);
-	while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return err_sys(err, "wait for init's end");
+		return err_sysn(err, r, "wait for init's end");
 	if (r > 0)
 		return 0;
 	proc_describe(pid, why, sizeof(why));
@@ -104,7 +98,7 @@ static int kill_init(const struct state *state, enum state_status status, int pi
 
 	if (pidfd < 0)
 		return 0;
-	r = sys_pidfd_send_signal(pidfd, SIGKILL);
+	r = proc_signal(pidfd, SIGKILL);
 	if (r < 0 && r != -ESRCH)
 		return err_sysn(err, r, "kill init");
 	thaw_if_killed(state, status, SIGKILL);

@@ -9,6 +9,7 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/json.h"
+#include "common/proc.h"
 #include "common/str.h"
 #include "runtime/cgroup.h"
 #include "runtime/events.h"
@@ -222,6 +223,6 @@ int control_events(struct arena *arena, const struct control_events *req, struct
 	state_dir_close(&dir);
 	events.id = state.id;
 	events.cgroup = &state.cgroup;
-	events.pidfd = pidfd;
+	events.pidfd = proc_pollable(pidfd);
 	return req->once ? events_once(&events, err) : events_stream(&events, err);
 }

@@ -16,7 +16,6 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/proc.h"
-#include "common/sys.h"
 
 #define STREAM_BYTES 32768
 #define DRAIN_MIN 65536 /* a pty holds less */
@@ -282,7 +281,7 @@ static void on_signal(void *user, const struct signalfd_siginfo *info)
 	} else if (sig == SIGWINCH) {
 		tty_copy_size(f->fg->host.fd, f->io->tty_master);
 	} else if (f->child->pid > 0) {
-		if (f->child->pidfd < 0 || sys_pidfd_send_signal(f->child->pidfd, sig) < 0)
+		if (f->child->pidfd < 0 || proc_signal(f->child->pidfd, sig) < 0)
 			(void)kill(f->child->pid, sig);
 	}
 }

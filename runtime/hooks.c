@@ -17,7 +17,6 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
-#include "common/sys.h"
 
 /* More does not fit into an error; the rest is read and dropped. */
 #define CAPTURE_MAX 700
@@ -198,8 +197,10 @@ static int spawn_hook(struct hook_call *c, const struct hooks_run *run, struct e
 static int pump(struct hook_call *c)
 {
 	struct pollfd fds[5] = {
-		{ .fd = c->pidfd, .events = POLLIN },     { .fd = c->in.fd, .events = POLLOUT },
-		{ .fd = c->out.fd, .events = POLLIN },    { .fd = c->error.fd, .events = POLLIN },
+		{ .fd = proc_pollable(c->pidfd), .events = POLLIN },
+		{ .fd = c->in.fd, .events = POLLOUT },
+		{ .fd = c->out.fd, .events = POLLIN },
+		{ .fd = c->error.fd, .events = POLLIN },
 		{ .fd = c->cancel_fd, .events = POLLIN },
 	};
 	int timeout = -1;
@@ -224,7 +225,7 @@ static int pump(struct hook_call *c)
 	if (fds[4].revents)
 		return -EINTR;
 	/* Without pidfds the end of both outputs has to do; where there are none, the wait itself. */
-	return c->pidfd < 0 && c->out.fd < 0 && c->error.fd < 0;
+	return fds[0].fd < 0 && c->out.fd < 0 && c->error.fd < 0;
 }
 
 static int judge(struct hook_call *c, int status, struct err *err)
@@ -265,7 +266,7 @@ static int run_one(const struct hooks_run *run, const struct spec_hook *hook, st
 			r = pump(&c);
 		while (r == 0);
 		if (r < 0) {
-			if (c.pidfd < 0 || sys_pidfd_send_signal(c.pidfd, SIGKILL) < 0)
+			if (c.pidfd < 0 || proc_signal(c.pidfd, SIGKILL) < 0)
 				(void)kill(c.pid, SIGKILL);
 		}
 		if (proc_wait(c.pid, &status) < 0)

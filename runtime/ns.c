@@ -17,8 +17,8 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/str.h"
-#include "common/sys.h"
 
 /* Depth limit of user namespaces in the kernel. */
 #define USER_NS_DEPTH 32
@@ -285,7 +285,7 @@ int ns_enter_rest(const struct ns_fds *fds, struct err *err)
 
 /* Kernels before 5.8, and a container that shares a namespace with us though its configuration
  * lists it (its own user namespace again is EINVAL for setns). */
-static int enter_one_by_one(pid_t pid, uint64_t flags, struct err *err)
+static int enter_one_by_one(int pidfd, pid_t pid, uint64_t flags, struct err *err)
 {
 	/* The user namespace first (it gives the rights), the mount namespace last (it takes our
 	 * /proc away). */
@@ -307,6 +307,9 @@ static int enter_one_by_one(pid_t pid, uint64_t flags, struct err *err)
 		if (fds[i] >= 0 && own >= 0 && order[i] != CLONE_NEWPID && same_file(fds[i], own))
 			fds[i] = fd_close(fds[i]);
 	}
+	/* They were that process's only if it still lives. */
+	if (r >= 0 && pidfd >= 0 && proc_signal(pidfd, 0) == -ESRCH)
+		r = err_set(err, ESRCH, "join the container: it has ended");
 	for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
 		if (r >= 0 && fds[i] >= 0 && setns(fds[i], (int)order[i]) < 0)
 			r = err_sys(err, "join the container's %s namespace",
@@ -322,7 +325,7 @@ static int enter_all(int pidfd, pid_t pid, uint64_t flags, struct err *err)
 		return 0;
 	if (pidfd >= 0 && errno != EINVAL)
 		return err_sys(err, "join the container's namespaces");
-	return enter_one_by_one(pid, flags, err);
+	return enter_one_by_one(pidfd, pid, flags, err);
 }
 
 /* The root of a process that has only a chroot. */
@@ -337,7 +340,7 @@ static int open_root(int pidfd, pid_t pid, struct err *err)
 	if (fd < 0)
 		return err_sysn(err, fd, "open \"%s\"", path);
 	/* It was that process's only if that still lives. */
-	r = pidfd >= 0 ? sys_pidfd_send_signal(pidfd, 0) : 0;
+	r = pidfd >= 0 ? proc_signal(pidfd, 0) : 0;
 	return r < 0 ? err_sysn(err, r, "join the container") : fd_take(&fd);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "common/sys.h"
 
 #ifndef CLONE_PIDFD
@@ -144,7 +145,7 @@ int spawn_kill_reap(struct spawned *child, int timeout_ms)
 
 	if (child->pid > 0) {
 		/* Not reaped yet, so the pid is still the child's; the pidfd is the surer way. */
-		if (child->pidfd < 0 || sys_pidfd_send_signal(child->pidfd, SIGKILL) < 0)
+		if (child->pidfd < 0 || proc_signal(child->pidfd, SIGKILL) < 0)
 			(void)kill(child->pid, SIGKILL);
 		if (ends_in_time(child, timeout_ms))
 			status = spawn_wait(child);

@@ -15,6 +15,7 @@
 #include "common/fd.h"
 #include "common/io.h"
 #include "common/json.h"
+#include "common/proc.h"
 #include "common/sock.h"
 #include "common/str.h"
 #include "common/sys.h"
@@ -278,8 +279,8 @@ static int send_pidfd(struct stage *s, struct err *err)
 
 	if (s->prep.pidfd_sock < 0)
 		return 0;
-	if (s->init.pidfd < 0)
-		return err_set(err, ENOSYS, "--pidfd-socket: this kernel has no pidfds");
+	if (proc_pollable(s->init.pidfd) < 0)
+		return err_set(err, ENOSYS, "--pidfd-socket: no pidfds to be had here");
 	r = tty_send(s->prep.pidfd_sock, s->init.pidfd, is_exec(s) ? "setns" : "standard",
 		     "pidfd socket", err);
 	s->prep.pidfd_sock = fd_close(s->prep.pidfd_sock);

@@ -399,8 +399,10 @@ static int load_seccomp(struct stage *s, struct err *err)
 	if (!s->prep.seccomp.filter)
 		return 0;
 	/* A parent without rights cannot take a descriptor of ours once we have joined or changed
-	 * our ids. */
+	 * our ids; nor can any where one of the calls is missing (asked without an effect). */
 	in_reach = s->host->own_caps >> CAP_SYS_PTRACE & 1 || prctl(PR_GET_DUMPABLE) == 1;
+	if (s->prep.seccomp.notify && in_reach)
+		in_reach = sys_pidfd_getfd(-1, 0) == -EBADF && sys_pidfd_open(-1, 0) == -EINVAL;
 	r = seccomp_load_program(&s->prep.seccomp, err);
 	if (r < 0 || !s->prep.seccomp.notify)
 		return r;

@@ -19,7 +19,6 @@
 #include "common/proc.h"
 #include "common/sock.h"
 #include "common/str.h"
-#include "common/sys.h"
 #include "runtime/interrupt.h"
 #include "runtime/procattr.h"
 #include "runtime/protect.h"
@@ -417,7 +416,7 @@ static int step_join(void *ctx, struct err *err)
 		return r;
 	s->init.pid = msg.value;
 	s->init.placed = true; /* as its creator was, with everything else it inherits */
-	s->init.pidfd = sys_pidfd_open(msg.value, 0);
+	s->init.pidfd = proc_handle(msg.value);
 	r = spawn_wait(&s->helper);
 	s->helper.pidfd = fd_close(s->helper.pidfd);
 	return r < 0 ? err_sysn(err, r, "wait for the join helper") : 0;
@@ -594,8 +593,8 @@ int stage_parent_run(struct stage *s, struct err *err)
 int stage_parent_started(struct stage *s, struct err *err)
 {
 	bool exec = is_exec(s);
-	int r = sync_await_report(s->prep.fifos.report_in, s->init.pidfd, s->interrupt_fd, exec,
-				  err);
+	int r = sync_await_report(s->prep.fifos.report_in, proc_pollable(s->init.pidfd),
+				  s->interrupt_fd, exec, err);
 
 	s->prep.fifos.report_in = fd_close(s->prep.fifos.report_in);
 	if (r < 0) {

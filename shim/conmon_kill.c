@@ -16,7 +16,6 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/str.h"
-#include "common/sys.h"
 
 #define ROUNDS 64 /* until nobody new has been forked */
 #define TAG_MIN (UINT64_C(1) << 61)
@@ -197,7 +196,7 @@ static void signal_marked(const struct table *t, int sig)
 		const struct conmon_kill_row *r = &t->rows[i];
 		int fd = r->marked ? proc_open(r->pid, r->start) : -EBADF;
 
-		if (fd >= 0 && sys_pidfd_send_signal(fd, sig) < 0)
+		if (fd >= 0 && proc_signal(fd, sig) < 0)
 			log_debug("process %d has ended", r->pid);
 		fd_close(fd);
 	}

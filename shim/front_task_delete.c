@@ -16,7 +16,6 @@
 #include "common/proc.h"
 #include "common/sock.h"
 #include "common/str.h"
-#include "common/sys.h"
 #include "common/version.h"
 #include "shim/exit_record.h"
 #include "shim/front_task_private.h"
@@ -107,7 +106,7 @@ static void force_delete(const struct registry_info *i, const char *dir, const c
 	pidfd = proc_open(i->pid, i->start_ticks);
 	if (pidfd < 0)
 		return;
-	if (sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
+	if (proc_signal(pidfd, SIGKILL) < 0)
 		fprintf(stderr, "process %d cannot be killed\n", i->pid);
 	fd_close(pidfd);
 }

@@ -7,7 +7,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
-#include "common/sys.h"
+#include "common/proc.h"
 #include "shim/front_task_io.h"
 
 #define INPUT_CHUNK (16u << 10)
@@ -149,7 +149,7 @@ static void logger_late(void *user)
 {
 	struct logger_end *end = user;
 
-	if (sys_pidfd_send_signal(end->pidfd, SIGKILL) == 0)
+	if (proc_signal(end->pidfd, SIGKILL) == 0)
 		log_warning("a logging program did not end in time");
 	fd_close(end->pidfd);
 	free(end);

@@ -11,8 +11,8 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/str.h"
-#include "common/sys.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -68,7 +68,7 @@ int reaper_watch_consume(struct reaper *r, pid_t pid, int pidfd_in, reaper_fn *f
 	struct reaper_child *c;
 
 	if (pidfd < 0)
-		pidfd = sys_pidfd_open(pid, 0);
+		pidfd = proc_handle(pid);
 	if (pidfd < 0)
 		return pidfd;
 	c = calloc(1, sizeof(*c));
@@ -102,7 +102,7 @@ void reaper_forget(struct reaper_child *child)
 
 int reaper_signal(const struct reaper_child *child, int sig)
 {
-	return sys_pidfd_send_signal(child->pidfd, sig);
+	return proc_signal(child->pidfd, sig);
 }
 
 void reaper_hold(struct reaper *r)
@@ -156,7 +156,8 @@ static int wait_child(const struct reaper_child *c, struct reaper_exit *exit)
 {
 	int r = wait_one((idtype_t)P_PIDFD, (id_t)c->pidfd, exit);
 
-	if (r == -EINVAL) /* before Linux 5.4 */
+	/* Before Linux 5.4; a handle that is no pidfd. */
+	if (r == -EINVAL || r == -EBADF)
 		r = wait_one(P_PID, (id_t)c->pid, exit);
 	return r;
 }

@@ -278,6 +278,52 @@ static void test_old_kernel(void **state)
 	unsetenv("THOLE_TEST_ENOSYS");
 }
 
+static void check_handle(bool is_pidfd, bool waits)
+{
+	char *const argv[] = { (char *)"sleep", (char *)"60", NULL };
+	struct proc_spawn spawn = { .path = "sleep", .argv = argv };
+	pid_t pid = proc_spawn(&spawn, NULL, NULL);
+	CLEANUP_FD int fd = -EBADF;
+	uint64_t ticks;
+	int status;
+
+	assert_true(pid > 0);
+	assert_int_equal(proc_start_time(pid, &ticks, NULL), 0);
+	assert_int_equal(proc_open(pid, ticks + 1), -ESRCH);
+	fd = proc_open(pid, ticks);
+	assert_true(fd >= 3);
+	assert_int_equal(proc_pollable(fd), is_pidfd ? fd : -EBADF);
+	assert_int_equal(proc_signal(fd, 0), 0);
+	assert_int_equal(proc_await_end(fd, 20), 0);
+	assert_int_equal(proc_signal(fd, SIGTERM), 0);
+	if (waits) /* a zombie has ended, too */
+		assert_int_equal(proc_await_end(fd, 10000), 1);
+	assert_int_equal(proc_wait(pid, &status), 0);
+	assert_int_equal(status, SIGTERM);
+	assert_int_equal(proc_await_end(fd, 10000), 1);
+	assert_int_equal(proc_signal(fd, 0), -ESRCH);
+	assert_int_equal(proc_open(pid, ticks), -ESRCH);
+}
+
+static void test_handle(void **state)
+{
+	static const char *const how[] = { "THOLE_TEST_ENOSYS", "THOLE_TEST_EPERM" };
+
+	(void)state;
+	check_handle(true, true);
+	for (size_t i = 0; i < ARRAY_COUNT(how); i++) {
+		setenv(how[i], "pidfd_open", 1);
+		check_handle(false, true);
+		setenv(how[i], "pidfd_send_signal", 1);
+		check_handle(true, true);
+		setenv(how[i], "pidfd_open,pidfd_send_signal", 1);
+		check_handle(false, false);
+		unsetenv(how[i]);
+	}
+	assert_int_equal(proc_handle(0), -ESRCH);
+	assert_int_equal(proc_handle(-1), -ESRCH);
+}
+
 /* Spawning beside threads that allocate and spawn as well. */
 static void *spawn_many(void *arg)
 {
@@ -382,7 +428,7 @@ int main(void)
 		cmocka_unit_test(test_signals),      cmocka_unit_test(test_options),
 		cmocka_unit_test(test_death_signal), cmocka_unit_test(test_old_kernel),
 		cmocka_unit_test(test_threads),      cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_wait),         cmocka_unit_test(test_handle),
 	};
 
 	/* What the caller of the test left open must not show up in the children. */
