@@ -92,14 +92,14 @@ v1file() { cat "/sys/fs/cgroup/$1$CG/$2"; }
 @test "device rules: denied by default, allowed when listed" {
 	cfg '.process.capabilities.bounding += ["CAP_MKNOD"] | .process.capabilities.effective += ["CAP_MKNOD"]
 		| .process.capabilities.permitted += ["CAP_MKNOD"]'
-	args mknod /dev/x 1 4 + open /dev/null
+	args mknod /dev/x 10 237 + open /dev/null
 	run ct_run
 	has "open: Operation not permitted"
 	has "open /dev/null: empty"
-	cfg '.linux.resources.devices += [{"allow":true,"type":"c","major":1,"minor":4,"access":"rw"}]'
+	cfg '.linux.resources.devices += [{"allow":true,"type":"c","major":10,"minor":237,"access":"rw"}]'
 	run ct_run
 	has_not "open: Operation not permitted"
-	cfg '.linux.resources.devices += [{"allow":false,"type":"c","major":1,"minor":4,"access":"rw"}]'
+	cfg '.linux.resources.devices += [{"allow":false,"type":"c","major":10,"minor":237,"access":"rw"}]'
 	run ct_run
 	has "open: Operation not permitted"
 }
@@ -107,7 +107,7 @@ v1file() { cat "/sys/fs/cgroup/$1$CG/$2"; }
 @test "device rules: allow all" {
 	cfg '.process.capabilities.bounding += ["CAP_MKNOD"] | .process.capabilities.effective += ["CAP_MKNOD"]
 		| .process.capabilities.permitted += ["CAP_MKNOD"] | .linux.resources.devices = [{"allow":true,"access":"rwm"}]'
-	args mknod /dev/x 1 4
+	args mknod /dev/x 10 237
 	run ct_run
 	has_not "Operation not permitted"
 }

@@ -143,6 +143,18 @@ teardown_common() {
 	[ "$left" = 0 ] || [ "${ALLOW_LEFTOVERS:-0}" = 1 ]
 }
 
+# Whether the kernel is of this version or later.
+kernel() { printf '%s\n' "$1" "$(uname -r)" | sort -CV; }
+
+# A file system that can be mounted with id maps: tmpfs since 6.3, before that one on a loop device.
+mount_idmappable() { # DIR
+	if kernel 6.3; then
+		mount -t tmpfs tmpfs "$1"
+	else
+		truncate -s 16M "$1.img" && mkfs.ext4 -q "$1.img" && mount -o loop "$1.img" "$1"
+	fi
+}
+
 # requires WORD...: skips with a reason when the machine lacks it; an unknown word fails.
 requires() {
 	local w
@@ -158,7 +170,7 @@ requires() {
 			[ -d /sys/fs/cgroup/pids ] || grep -qw pids /sys/fs/cgroup/cgroup.controllers ||
 				skip "no pids controller in this layout"
 			;;
-		memory | cpu | cpuset)
+		memory | cpu | cpuset | io)
 			[ -d "/sys/fs/cgroup/$w" ] || grep -qw "$w" /sys/fs/cgroup/cgroup.controllers ||
 				skip "no $w controller in this layout"
 			;;
@@ -172,7 +184,8 @@ requires() {
 		timens) [ -e /proc/self/ns/time ] || skip "kernel has no time namespaces" ;;
 		seccomp) grep -q '^Seccomp' /proc/self/status || skip "kernel has no seccomp" ;;
 		apparmor) [ -d /sys/kernel/security/apparmor ] || skip "kernel has no AppArmor" ;;
-		idmap) [ "$(uname -r | cut -d. -f1)" -ge 6 ] || skip "needs idmapped mounts of tmpfs" ;;
+		overlay_append) kernel 6.8 || skip "kernel before 6.8: no long lists of overlay layers" ;;
+		idmap) kernel 5.12 || skip "kernel before 5.12: no idmapped mounts" ;;
 		python3) command -v python3 >/dev/null || skip "needs python3" ;;
 		debug_build) [ -x "$DEBUG_RUNTIME" ] || skip "needs BUILD=debug" ;;
 		*)

@@ -92,7 +92,7 @@ done_() { [ -n "$(record)" ]; }
 }
 
 @test "an OOM kill is told" {
-	requires memory_v1
+	requires memory
 	cfg '.linux.resources.memory = {"limit": 33554432} | del(.linux.namespaces[] | select(.type == "pid"))'
 	args eat 300
 	start
