@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/sock.h"
 
 #define DATAGRAM_MAX 8192
@@ -146,7 +147,7 @@ static void wait_until_seen(const struct notify *n)
 void notify_wait(struct notify *n, pid_t main_pid, int init_pidfd)
 {
 	struct pollfd p[] = { { .fd = n->fd, .events = POLLIN },
-			      { .fd = init_pidfd, .events = POLLIN } };
+			      { .fd = proc_pollable(init_pidfd), .events = POLLIN } };
 
 	while (n->fd >= 0) {
 		if (poll(p, ARRAY_COUNT(p), -1) < 0) {
