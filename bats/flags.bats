@@ -24,7 +24,8 @@ running() {
 		"$RUNTIME" --root "$STATE" create --preserve-fds 1 --bundle "$BUNDLE" "$ID"
 	ct_start
 	wait_for 5 grep -q "fd 3 " "$T/fds"
-	! grep -q "fd 4 " "$T/fds"
+	run cat "$T/fds"
+	has_not "fd 4 "
 	clean_container
 	running
 	run bash -c 'exec 3</etc/passwd 4</etc/hostname; exec "$@" </dev/null' x \
