@@ -166,6 +166,8 @@ static int explain(const struct command_call *call, bool values, struct err *err
 	r = read_config(call, &in.config, err);
 	if (r >= 0)
 		r = host_probe(call->arena, &host, err);
+	if (r >= 0)
+		r = host_probe_resctrl(call->arena, &host, err);
 	in.host = &host;
 	if (r >= 0)
 		r = explain_config(call->arena, &in, &e, err);
