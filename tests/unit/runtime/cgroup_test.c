@@ -21,6 +21,7 @@
 #include "common/macros.h"
 #include "runtime/cgroup.h"
 #include "runtime/cgroup_backend.h"
+#include "spec/spec_read.h"
 
 struct fixture {
 	struct arena arena;
@@ -523,10 +524,121 @@ static void test_sub(void **state)
 	}
 }
 
+/* ---- from the configuration to the files: what no machine of the tests has ---- */
+
+static const char rare_v1[] =
+	"{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"r\"},"
+	"\"process\":{\"cwd\":\"/"
+	"\",\"args\":[\"x\"],\"user\":{\"uid\":0,\"gid\":0}},\"linux\":{\"cgroupsPath\":\"/"
+	"c\","
+	"\"namespaces\":[{\"type\":\"mount\"}],\"resources\":{"
+	"\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}],"
+	"\"network\":{\"classID\":1048577,\"priorities\":[{\"name\":\"eth0\",\"priority\":"
+	"5}]},"
+	"\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3,\"hcaObjects\":10000}},"
+	"\"blockIO\":{\"weight\":500,\"leafWeight\":300,"
+	"\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":1}]}}}}";
+static const char rare_v2[] =
+	"{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"r\"},"
+	"\"process\":{\"cwd\":\"/"
+	"\",\"args\":[\"x\"],\"user\":{\"uid\":0,\"gid\":0}},\"linux\":{\"cgroupsPath\":\"/"
+	"c\","
+	"\"namespaces\":[{\"type\":\"mount\"}],\"resources\":{"
+	"\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}],"
+	"\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3}},\"cpu\":{\"burst\":7,\"idle\":1},"
+	"\"blockIO\":{\"weight\":500,"
+	"\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":4}]}}}}";
+
+static int create_from(struct fixture *f, const char *json, const struct host *host)
+{
+	static const struct plan_request request = { .id = "c", .bundle = "/b" };
+	struct cgroup_made made = { 0 };
+	struct plan_cgroup *plan;
+	struct spec *spec;
+
+	f->err = (struct err){ 0 };
+	if (spec_read(&f->arena, json, strlen(json), &spec, &f->err) < 0 ||
+	    plan_cgroup_build(&f->arena, spec, host, &request, &plan, &f->err) < 0)
+		fail_msg("%s", f->err.msg);
+	/* A directory takes no device program: those are for later. */
+	return cgroup_create(plan, &made, &f->err);
+}
+
+static void test_rare_v1(void **state)
+{
+	static const char *const names[] = { "hugetlb", "net_cls,net_prio", "rdma", "blkio" };
+	struct fixture *f = *state;
+	struct host_hierarchy hierarchies[ARRAY_COUNT(names)];
+	struct host host = { .layout = HOST_CGROUP_V1,
+			     .hierarchies = hierarchies,
+			     .n_hierarchies = ARRAY_COUNT(names),
+			     .v2_controllers = "" };
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		hierarchies[i] = (struct host_hierarchy){ names[i], at(f, names[i]), "/", false };
+		make_dirs(f, arena_printf(&f->arena, "%s/c", names[i]));
+	}
+	make_file(f, "hugetlb/c/hugetlb.2MB.limit_in_bytes", "");
+	make_file(f, "net_cls,net_prio/c/net_cls.classid", "");
+	make_file(f, "net_cls,net_prio/c/net_prio.ifpriomap", "");
+	make_file(f, "rdma/c/rdma.max", "");
+	make_file(f, "blkio/c/blkio.bfq.weight", "");
+	make_file(f, "blkio/c/blkio.leaf_weight", "");
+	make_file(f, "blkio/c/blkio.throttle.read_bps_device", "");
+	/* A kernel without reservations has the limit only. */
+	if (create_from(f, rare_v1, &host) < 0)
+		fail_msg("%s", f->err.msg);
+	assert_string_equal(content(f, "hugetlb/c/hugetlb.2MB.limit_in_bytes"), "4194304");
+	assert_false(exists(f, "hugetlb/c/hugetlb.2MB.rsvd.limit_in_bytes"));
+	assert_string_equal(content(f, "net_cls,net_prio/c/net_cls.classid"), "1048577");
+	assert_string_equal(content(f, "net_cls,net_prio/c/net_prio.ifpriomap"), "eth0 5");
+	assert_string_equal(content(f, "rdma/c/rdma.max"), "mlx5_1 hca_handle=3 hca_object=10000");
+	assert_string_equal(content(f, "blkio/c/blkio.bfq.weight"), "500");
+	assert_string_equal(content(f, "blkio/c/blkio.leaf_weight"), "300");
+	assert_string_equal(content(f, "blkio/c/blkio.throttle.read_bps_device"), "8:0 1");
+	make_file(f, "hugetlb/c/hugetlb.2MB.rsvd.limit_in_bytes", "");
+	assert_int_equal(create_from(f, rare_v1, &host), 0);
+	assert_string_equal(content(f, "hugetlb/c/hugetlb.2MB.rsvd.limit_in_bytes"), "4194304");
+	/* What the kernel does not have is told, not left out. */
+	assert_int_equal(unlink(at(f, "rdma/c/rdma.max")), 0);
+	assert_true(create_from(f, rare_v1, &host) < 0);
+	assert_non_null(strstr(f->err.msg, "linux.resources.rdma.mlx5_1"));
+}
+
+static void test_rare_v2(void **state)
+{
+	struct fixture *f = *state;
+	struct host_hierarchy v2 = { "", at(f, "v2"), "/", true };
+	struct host host = { .layout = HOST_CGROUP_V2,
+			     .hierarchies = &v2,
+			     .n_hierarchies = 1,
+			     .v2_controllers = "cpu io hugetlb rdma" };
+	static const char *const files[] = { "hugetlb.2MB.max", "hugetlb.2MB.rsvd.max",
+					     "rdma.max",        "cpu.max.burst",
+					     "cpu.idle",        "io.weight",
+					     "io.max",          "cgroup.controllers" };
+
+	make_dirs(f, "v2/c");
+	make_file(f, "v2/cgroup.controllers", "cpu io hugetlb rdma\n");
+	make_file(f, "v2/cgroup.subtree_control", "cpu io hugetlb rdma\n");
+	for (size_t i = 0; i < ARRAY_COUNT(files); i++)
+		make_file(f, arena_printf(&f->arena, "v2/c/%s", files[i]), "");
+	if (create_from(f, rare_v2, &host) < 0)
+		fail_msg("%s", f->err.msg);
+	assert_string_equal(content(f, "v2/c/hugetlb.2MB.max"), "4194304");
+	assert_string_equal(content(f, "v2/c/hugetlb.2MB.rsvd.max"), "4194304");
+	assert_string_equal(content(f, "v2/c/rdma.max"), "mlx5_1 hca_handle=3");
+	assert_string_equal(content(f, "v2/c/cpu.max.burst"), "7");
+	assert_string_equal(content(f, "v2/c/cpu.idle"), "1");
+	assert_string_equal(content(f, "v2/c/io.weight"), "4950");
+	assert_string_equal(content(f, "v2/c/io.max"), "8:0 wiops=4");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(test_rare_v1),       T(test_rare_v2),
 		T(test_create),        T(test_undo),
 		T(test_unmakeable),    T(test_writes),
 		T(test_write_refused), T(test_check_usage),
