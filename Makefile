@@ -85,8 +85,8 @@ LIB_spec := $(BUILD_DIR)/libspec.a
 LIB_runtime := $(BUILD_DIR)/libruntime.a
 LIB_shim := $(BUILD_DIR)/libshim.a
 
-.PHONY: help all demo test test-fast unit bench lint fmt fuzz coverage install uninstall dist clean deps \
-	deps-build payload cross drivers fuzz-replay man man-check FORCE
+.PHONY: help all demo test test-fast test-vm unit bench lint fmt fuzz coverage install uninstall dist \
+	clean deps deps-build payload cross drivers fuzz-replay man man-check FORCE
 .DELETE_ON_ERROR:
 .PRECIOUS: $(BUILD_DIR)/obj/%.o $(BUILD_DIR)/obj/gen/%.o
 
@@ -214,6 +214,8 @@ deps: ; @tests/deps test
 
 test: deps ## everything: lint, unit (ASan+UBSan), bats, integration; installs what is missing
 	@tests/run all
+test-vm: deps ## all suites in a guest: pure cgroup v2, systemd, an older and a newer kernel
+	@tests/run vm-all
 test-fast: deps ## lint and unit tests only
 	@tests/run fast
 lint: ## layers, sizes, banned calls, clang-format, clang-tidy, cppcheck, shellcheck

@@ -68,7 +68,9 @@ static int enable_refused(const char *dir, const char *controller, int r, struct
 	return err_sysn(err, r, "enable controller \"%s\" below \"%s\"", controller, dir);
 }
 
-/* All at once; where that is refused, one by one, and only a required one must succeed. */
+/* All at once; where that is refused, one by one, and only a required one must succeed. Of those
+ * that are not, none where the cgroup has processes: the kernel would take some, and turn the
+ * cgroup into the root of a threaded tree, in which no container can be. */
 static int enable_in(const char *dir, const char *wanted, const char *required, struct err *err)
 {
 	char buf[CONTROLLERS_MAX], list[CONTROLLERS_MAX], *save = NULL;
@@ -81,7 +83,7 @@ static int enable_in(const char *dir, const char *wanted, const char *required, 
 	r = write_file(dir, "cgroup.subtree_control", buf);
 	if (r >= 0)
 		return 0;
-	snprintf(list, sizeof(list), "%s", wanted);
+	snprintf(list, sizeof(list), "%s", r == -EBUSY ? required : wanted);
 	for (char *word = strtok_r(list, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		struct str one = STR_FIXED(buf);
 
