@@ -11,7 +11,7 @@
 
 # clients_main SCRIPT COMMAND... -- LAYOUT...    skips everything when a COMMAND is missing
 clients_main() {
-	local script=$1 name layout rc missing=()
+	local script=$1 name layout rc reason missing=()
 	name=$(basename "$1" .sh)
 	shift
 	while [ "$1" != -- ]; do
@@ -45,8 +45,8 @@ clients_main() {
 			tap_line ok "v1: all # skip this machine has no v1 hierarchies"
 			continue
 		fi
-		if [ "$layout" = newer ] && ! tests/lib/newer make; then
-			tap_line ok "newer: all # skip no newer suite to be had here"
+		if [ "$layout" = newer ] && ! reason=$(tests/lib/newer make newer-podman "${NEWER_SUITE:-sid}" "$newer_packages"); then
+			tap_line ok "newer: all # skip no newer suite: $reason"
 			continue
 		fi
 		mkdir "$TOP/$layout"
@@ -67,6 +67,9 @@ clients_main() {
 	exit
 }
 
+newer_packages=podman,conmon,crun,busybox,catatonit,netavark,iproute2,jq,python3,procps,util-linux,mount,uidmap
+newer_packages+=,libprotobuf-c1,libyajl2,libmnl0,libseccomp2,libcap2
+
 # One COMMAND in namespaces of its own; time-out and death of this process kill all of them.
 clients_private() { # LAYOUT COMMAND...
 	local layout=$1 limit=$((DEADLINE - $(date +%s)))
@@ -83,7 +86,8 @@ clients_private() { # LAYOUT COMMAND...
 	fi
 	# journal: pure v2 beside a journal of its own. newer: pure v1, in the newer suite's tree.
 	[ "$layout" != journal ] || exec timeout -s KILL $limit tests/lib/journal "$@"
-	[ "$layout" != newer ] || exec timeout -s KILL $limit tests/lib/layout v1 tests/lib/newer enter "$TOP" "$@"
+	[ "$layout" != newer ] || exec timeout -s KILL $limit tests/lib/layout v1 \
+		tests/lib/newer enter newer-podman "$TOP" "$@"
 	exec timeout -s KILL $limit tests/lib/layout "$layout" "$@"
 }
 
