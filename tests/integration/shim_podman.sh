@@ -265,6 +265,45 @@ PY
 	gone sa
 }
 ended_log() { tail -n 1 "$(field "$1" .HostConfig.LogConfig.Path)" | grep -q ' 2000000$'; }
+# As a user without rights, made for this: the machine's own tables are covered by copies.
+t_rootless() {
+	local f
+	mkdir -p "$W/etc"
+	for f in passwd group subuid subgid; do
+		cp "/etc/$f" "$W/etc/$f" 2>/dev/null || : >"$W/etc/$f"
+		[ -e "/etc/$f" ] || return 0
+		mount --bind "$W/etc/$f" "/etc/$f"
+	done
+	echo "thole-test:x:54321:54321:test:$W/home:/bin/sh" >>"$W/etc/passwd"
+	echo 'thole-test:x:54321:' >>"$W/etc/group"
+	echo 'thole-test:300000:65536' | tee -a "$W/etc/subuid" >>"$W/etc/subgid"
+	install -d -m 700 -o 54321 -g 54321 "$W/home" /run/thole-xdg
+	chmod 755 "$W"
+	cp "$W/image.tar" "$W/home/image.tar"
+	grep -v network_config_dir "$W/containers.conf" >"$W/home/containers.conf"
+	chmod 644 "$W/home/"*
+	install -D -m 755 "$(realpath "$CONMON")" "$W/bin/$(basename "$CONMON")"
+	is "$(as_user import -q image.tar localhost/bb | cut -c 1-7)" sha256:
+	local run=(run --network none --pull never)
+	is "$(as_user "${run[@]}" --rm bb sh -c 'echo hello; id -u')" $'hello\n0'
+	is "$(echo typed | as_user "${run[@]}" --rm -i bb cat)" typed
+	status 7 as_user "${run[@]}" --rm bb sh -c 'exit 7'
+	as_user "${run[@]}" -d --name rl bb sh -c 'trap "exit 3" TERM; echo up; while :; do sleep 0.1; done'
+	is "$(as_user exec -u user rl id -u)" 1000
+	status 5 as_user exec rl sh -c 'exit 5'
+	like "$(as_user exec -t rl tty)" '/dev/pts/0*'
+	is "$(as_user logs rl)" up
+	as_user stop -t 10 rl
+	is "$(as_user inspect --format '{{.State.ExitCode}}' rl)" 3
+	as_user rm -f rl
+	# Files of the image belong to subordinate ids: only root can remove them.
+	rm -rf "${W:?}/home"
+}
+as_user() {
+	(cd "$W/home" && HOME=$W/home XDG_RUNTIME_DIR=/run/thole-xdg CONTAINERS_CONF=$W/home/containers.conf timeout -k 5 60 \
+		setpriv --reuid 54321 --regid 54321 --clear-groups podman --root "$W/home/storage" --conmon "$W/bin/$(basename "$CONMON")" \
+		--runtime "$RT" --storage-driver vfs --log-level error "$@")
+}
 t_journald() {
 	run --name j --log-driver journald --log-opt tag=its-tag bb sh -c 'echo one; echo two >&2; printf end'
 	eventually logs_have j end
@@ -318,6 +357,11 @@ t "pods with an infra container" t_pods
 t "events carry the exit status" t_events
 t "OOMKilled is true" t_oom
 t "--log-opt max-size keeps the newest whole lines" t_max_size
+if ! command -v newuidmap >/dev/null; then
+	skip "rootless" "newuidmap is not installed"
+elif [ "$LAYOUT" = host ]; then
+	t "rootless" t_rootless
+fi
 t "nothing is left" t_nothing_left
 
 # beside NAME FUNCTION...: what another monitor makes of the same case.
