@@ -62,7 +62,7 @@ archive = $(filter /%,$(shell $(CC) -print-file-name=$(1)))
 lib = $(or $(if $(filter mixed,$(LINK)),$(call archive,$(2))),$(shell $(PKG_CONFIG) --libs $(1)))
 LIBS_common = $(call lib,yajl,libyajl_s.a)
 LIBS_runtime = $(call lib,libseccomp,libseccomp.a) $(call lib,libcap,libcap.a) $(LIBS_common) \
-	$(shell $(PKG_CONFIG) --libs libmnl)
+	$(shell $(PKG_CONFIG) --libs libmnl) -ldl
 LIBS_shim = $(call lib,libprotobuf-c,libprotobuf-c.a) $(LIBS_common) -pthread
 
 # ---- sources ---------------------------------------------------------------------------------

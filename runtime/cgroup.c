@@ -15,13 +15,19 @@
 #include "common/io.h"
 #include "common/macros.h"
 #include "runtime/cgroup_backend.h"
+#include "runtime/cgroup_systemd.h"
 
 #define DELEGATE_FILE "/sys/kernel/cgroup/delegate"
 
 void cgroup_from_plan(struct arena *arena, const struct plan_cgroup *plan, struct cgroup *ret)
 {
-	ret->n = plan->n_dirs;
+	*ret = (struct cgroup){ .n = plan->n_dirs };
 	ret->v = ARENA_ARRAY(arena, plan->n_dirs, struct cgroup_path);
+	if (plan->systemd) {
+		ret->unit = plan->systemd->unit;
+		ret->bus = plan->systemd->address;
+		ret->user = plan->systemd->user;
+	}
 	for (size_t i = 0; i < plan->n_dirs; i++)
 		ret->v[i] = (struct cgroup_path){ .controllers = plan->dirs[i].controllers,
 						  .path = plan->dirs[i].path,
@@ -35,6 +41,7 @@ struct made {
 	size_t first_len; /* length of the topmost directory that we made; 0: none */
 	int skipped;      /* -errno: left out, allowed by tolerate_errors */
 	bool existed;
+	pid_t holder; /* see struct cgroup_made */
 };
 
 static bool is_permission(int r)
@@ -105,9 +112,26 @@ static int has_controller(const struct plan_cgroup_dir *dir, const char *control
 	return !dir->v2 && plan_cgroup_has_word(dir->controllers, ',', controller);
 }
 
+/* The two hierarchies in which systemd itself places a unit's processes. */
+static bool is_systemds(const struct plan_cgroup *plan, const struct plan_cgroup_dir *dir)
+{
+	return plan->layout == HOST_CGROUP_V2 ? dir->v2 : str_eq(dir->controllers, "name=systemd");
+}
+
+/* Wherever else systemd has put the unit, a directory made here would be no part of it. */
+static int check_holder(const struct plan_cgroup *plan, const struct plan_cgroup_dir *dir,
+			const struct cgroup_pid_list *pids, pid_t holder, struct err *err)
+{
+	if (!holder || (pids->n == 1 && pids->v[0] == holder) || !is_systemds(plan, dir))
+		return 0;
+	return err_set(err, EXDEV, "systemd has started \"%s\" elsewhere than in cgroup \"%s\"",
+		       plan->systemd->unit, dir->path);
+}
+
 /* A cgroup that somebody uses is not ours, and in a frozen one init would never run (a new cgroup
  * is born frozen if one above it is). */
-static int check_unused(const struct plan_cgroup_dir *dir, const struct made *made, struct err *err)
+static int check_unused(const struct plan_cgroup *plan, const struct plan_cgroup_dir *dir,
+			const struct made *made, struct err *err)
 {
 	CLEANUP_PID_LIST struct cgroup_pid_list pids = { 0 };
 	int r = 0;
@@ -116,12 +140,15 @@ static int check_unused(const struct plan_cgroup_dir *dir, const struct made *ma
 		r = cgroup_tree_pids(dir->path, &pids);
 		if (r < 0)
 			return err_sysn(err, r, "look into cgroup \"%s\"", dir->path);
-		if (pids.n)
+		if (pids.n > 1 || (pids.n && pids.v[0] != made->holder))
 			return err_set(err, EBUSY,
 				       "container's cgroup is not empty: %zu process(es) found "
 				       "in \"%s\"",
 				       pids.n, dir->path);
 	}
+	r = check_holder(plan, dir, &pids, made->holder, err);
+	if (r < 0)
+		return r;
 	if (dir->v2)
 		r = cgroup_v2_is_frozen(dir->path);
 	else if (has_controller(dir, "freezer"))
@@ -144,7 +171,7 @@ static int prepare_dir(const struct plan_cgroup *plan, size_t i, struct made *ma
 	}
 	if (r < 0)
 		return r;
-	r = check_unused(dir, made, err);
+	r = check_unused(plan, dir, made, err);
 	if (r < 0)
 		return r;
 	if (dir->v2)
@@ -325,11 +352,12 @@ int cgroup_create_devices(const struct plan_cgroup *plan, const struct cgroup_ma
 
 	if (!plan->device_program || i < 0)
 		return 0;
+	/* What is attached to a unit's cgroup is systemd's, beside which ours is put. */
 	if (made->skipped)
 		r = made->skipped;
 	else
 		r = cgroup_bpf_attach(plan->dirs[i].path, plan->device_rules, plan->n_device_rules,
-				      made->existed, err);
+				      made->existed && !plan->systemd, err);
 	if (r >= 0)
 		return 0;
 	/* See device_errors_ok; ENOSYS and EINVAL: a kernel without such programs. */
@@ -344,28 +372,65 @@ int cgroup_create_devices(const struct plan_cgroup *plan, const struct cgroup_ma
 	return err_wrap(err, "linux.resources.devices");
 }
 
-static int create_all(const struct plan_cgroup *plan, struct made *made, struct err *err)
+/* The holder counts as one of the container's processes: until it has gone there is room for one
+ * more, or init could not be born beside it. */
+static int limit_processes(const struct plan_cgroup *plan, unsigned int more, struct err *err)
+{
+	struct plan_cgroup one = *plan;
+	struct plan_cgroup_write w;
+	char text[24];
+	uint64_t limit;
+
+	for (size_t i = plan->n_writes; i > 0; i--) {
+		w = plan->writes[i - 1];
+		if (!str_eq(w.file, "pids.max"))
+			continue;
+		if (parse_u64(w.value, 10, &limit) < 0)
+			return 0; /* "max" */
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)limit + more);
+		w.value = text;
+		w.optional = plan->tolerate_errors;
+		one.writes = &w;
+		one.n_writes = 1;
+		return cgroup_write_limits(&one, err);
+	}
+	return 0;
+}
+
+int cgroup_holder_gone(const struct plan_cgroup *plan, struct err *err)
+{
+	return limit_processes(plan, 0, err);
+}
+
+static int create_all(const struct plan_cgroup *plan, struct made *made, pid_t holder,
+		      struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < plan->n_dirs; i++)
+	for (size_t i = 0; r >= 0 && i < plan->n_dirs; i++) {
+		made[i].holder = holder;
 		r = prepare_dir(plan, i, &made[i], err);
+	}
 	if (r >= 0)
 		r = apply_writes(plan, made, err);
+	if (r >= 0 && holder)
+		r = limit_processes(plan, 1, err);
 	return r;
 }
 
 int cgroup_create(const struct plan_cgroup *plan, struct cgroup_made *ret_made, struct err *err)
 {
 	struct made *made = calloc(plan->n_dirs + 1, sizeof(*made));
-	struct cgroup_made v2 = { 0 };
+	struct cgroup_made v2 = { .holder = ret_made ? ret_made->holder : 0 };
 	int dir = plan_cgroup_dir_find(plan, ""), r;
 
 	if (!made)
 		return err_set(err, ENOMEM, "out of memory");
-	r = create_all(plan, made, err);
-	if (dir >= 0)
-		v2 = (struct cgroup_made){ made[dir].existed, made[dir].skipped };
+	r = create_all(plan, made, v2.holder, err);
+	if (dir >= 0) {
+		v2.existed = made[dir].existed;
+		v2.skipped = made[dir].skipped;
+	}
 	if (r >= 0 && ret_made)
 		*ret_made = v2;
 	else if (r >= 0)
@@ -422,6 +487,10 @@ int cgroup_add(const struct cgroup *cg, pid_t pid, bool placed_v2, bool tolerate
 		    sizeof(path))
 			return err_set(err, ENAMETOOLONG, "cgroup \"%s\" is too long", p->path);
 		r = io_write_small(AT_FDCWD, path, text);
+		/* An unprivileged caller outside the part of the tree that is its own may not take a
+		 * process across; systemd may. */
+		if (p->v2 && cg->unit && is_permission(r))
+			r = cgroup_systemd_attach(cg, pid, err);
 		if (r >= 0 || (tolerate && (is_permission(r) || r == -ENOENT)))
 			continue;
 		return add_error(p, pid, r, err);
@@ -582,12 +651,15 @@ int cgroup_sub(struct arena *arena, const struct cgroup *cg, const char *arg, st
 	sub = clean_sub(arena, colon ? colon + 1 : arg);
 	if (!sub)
 		return err_set(err, EINVAL, "%s is not a sub cgroup path", arg);
-	ret->n = cg->n;
+	*ret = *cg;
 	ret->v = ARENA_ARRAY(arena, cg->n, struct cgroup_path);
 	for (size_t i = 0; i < cg->n; i++) {
 		ret->v[i] = cg->v[i];
-		if (is_wanted(wanted, &cg->v[i]))
-			ret->v[i].path = arena_printf(arena, "%s%s", cg->v[i].path, sub);
+		if (!is_wanted(wanted, &cg->v[i]))
+			continue;
+		ret->v[i].path = arena_printf(arena, "%s%s", cg->v[i].path, sub);
+		if (ret->v[i].v2)
+			ret->sub = arena_printf(arena, "%s%s", cg->sub ? cg->sub : "", sub);
 	}
 	return 0;
 }

@@ -23,6 +23,11 @@ struct cgroup_path {
 struct cgroup {
 	struct cgroup_path *v;
 	size_t n;
+	/* systemd's unit, NULL: the cgroup is ours alone */
+	const char *unit;
+	const char *bus; /* address of the manager's bus */
+	bool user;       /* the manager is the user's */
+	const char *sub; /* of cgroup_sub: "/a" below the unit's */
 };
 
 /* From the plan; strings stay the plan's. */
@@ -30,6 +35,9 @@ void cgroup_from_plan(struct arena *arena, const struct plan_cgroup *plan, struc
 
 /* What the making of the v2 directory came to. */
 struct cgroup_made {
+	/* Given by the caller: a process that keeps the cgroup, which systemd has made, until the
+	 * container's is in it. 0: none. */
+	pid_t holder;
 	bool existed;
 	int skipped; /* -errno: it could not be made, which the plan tolerates */
 };
@@ -45,9 +53,14 @@ MUST_CHECK int cgroup_create(const struct plan_cgroup *plan, struct cgroup_made 
 MUST_CHECK int cgroup_create_devices(const struct plan_cgroup *plan, const struct cgroup_made *made,
 				     struct err *err);
 
+/* The holder has gone: the number of processes, until now one more, is limited as the plan says. */
+MUST_CHECK int cgroup_holder_gone(const struct plan_cgroup *plan, struct err *err);
+
 /* Writes the plan's limits into a cgroup in use: directories and device rules are left alone. On
- * error what was there before is written back. */
-MUST_CHECK int cgroup_update(const struct plan_cgroup *plan, struct err *err);
+ * error what was there before is written back. `systemd`: the manager of the plan's unit, told the
+ * same; NULL if it has none. */
+struct bus;
+MUST_CHECK int cgroup_update(const struct plan_cgroup *plan, struct bus *systemd, struct err *err);
 
 /* Directory fd for CLONE_INTO_CGROUP (the v2 or hybrid-v2 directory), -ENOENT if there is none. */
 MUST_CHECK int cgroup_open_v2(const struct cgroup *cg);
@@ -78,7 +91,8 @@ MUST_CHECK int
 cgroup_is_frozen(const struct cgroup *cg); /* 1, 0; a missing cgroup is 0; or -errno */
 
 /* Removes the directories and everything below (processes are killed first), waiting at most
- * timeout_ms for the kernel to let go, by notification, never spinning. Parents stay. The error
+ * timeout_ms for the kernel to let go, by notification, never spinning. Parents stay. A unit of
+ * systemd's is stopped and its failure forgotten; a systemd that cannot be told is warned of. The error
  * names the directory, and a pid with its state if one is stuck. */
 MUST_CHECK int cgroup_destroy(const struct cgroup *cg, unsigned int timeout_ms, struct err *err);
 

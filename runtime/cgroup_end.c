@@ -14,9 +14,11 @@
 
 #include "common/fd.h"
 #include "common/io.h"
+#include "common/log.h"
 #include "common/macros.h"
 #include "common/proc.h"
 #include "runtime/cgroup_backend.h"
+#include "runtime/cgroup_systemd.h"
 
 #define FREEZE_TIMEOUT_MS 10000
 #define SIGNAL_FREEZE_MS 500
@@ -289,6 +291,15 @@ int cgroup_destroy(const struct cgroup *cg, unsigned int timeout_ms, struct err 
 	if (freezer) {
 		r = remove_path(cg, freezer, deadline, first < 0 ? NULL : err);
 		first = first < 0 ? first : r;
+	}
+	/* It is gone whether systemd hears of it or not; what is left is at worst a failed unit. */
+	if (first >= 0 && cg->unit) {
+		struct err told = { 0 };
+
+		if (cgroup_systemd_stop(cg, &told) < 0)
+			log_warning("systemd may still know the unit \"%s\" of a container that is "
+				    "gone: %s",
+				    cg->unit, told.msg);
 	}
 	return first < 0 ? first : 0;
 }

@@ -15,6 +15,7 @@
 #include "common/macros.h"
 #include "common/str.h"
 #include "runtime/cgroup_backend.h"
+#include "runtime/cgroup_systemd.h"
 
 #define LIMIT_FILE_MAX (1u << 20)
 
@@ -147,7 +148,16 @@ static int enable(const struct plan_cgroup *plan, struct err *err)
 	return 0;
 }
 
-int cgroup_update(const struct plan_cgroup *plan, struct err *err)
+/* The kernel has taken the values, so systemd may be told them. It writes what it keeps of them (cpu
+ * quotas in whole percents) into the files at once: the exact ones are written again. */
+static int tell_systemd(const struct plan_cgroup *plan, struct bus *systemd, struct err *err)
+{
+	int r = cgroup_systemd_update(systemd, plan->systemd, err);
+
+	return r < 0 ? r : cgroup_write_limits(plan, err);
+}
+
+int cgroup_update(const struct plan_cgroup *plan, struct bus *systemd, struct err *err)
 {
 	CLEANUP_ARENA struct arena arena = { 0 };
 	struct plan_cgroup saved;
@@ -157,6 +167,8 @@ int cgroup_update(const struct plan_cgroup *plan, struct err *err)
 		return r;
 	save(&arena, plan, &saved);
 	r = cgroup_write_limits(plan, err);
+	if (r >= 0 && systemd)
+		r = tell_systemd(plan, systemd, err);
 	if (r < 0)
 		restore(&saved);
 	return r;

@@ -95,6 +95,8 @@ static int run_features(const struct command_call *call, struct err *err)
 		/* Labels are applied wherever the kernel has them: a fact of the build. */
 		.apparmor = true,
 		.selinux = true,
+		.cgroup_systemd = true,
+		.cgroup_systemd_user = true,
 		.cgroup_rdma = true,
 		.memory_policy = true,
 		.intel_rdt = true,

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "common/log.h"
+#include "runtime/cgroup_systemd.h"
 #include "runtime/notify.h"
 
 const char *cmd_path(const struct command_call *call, const char *name)
@@ -28,6 +29,16 @@ const char *cmd_notify_socket(void)
 		return socket && *socket ? socket : NULL;
 	log_warning("NOTIFY_SOCKET \"%s\" is no local socket: nothing is relayed", socket);
 	return NULL;
+}
+
+/* Root of a user namespace: its systemd may be its own (a system container) or that of the user who
+ * made it. Where the cgroup is, and so what may be written there, depends on it. */
+static bool is_rootless(const struct global_options *global)
+{
+	if (global->rootless_given || geteuid() != 0 || !global->rootless_cgroup ||
+	    global->cgroup_manager != CGROUP_MANAGER_SYSTEMD)
+		return global->rootless_cgroup;
+	return cgroup_systemd_is_rootless();
 }
 
 int cmd_make_request(const struct command_call *call, struct container_create *req, struct err *err)
@@ -54,7 +65,7 @@ int cmd_make_request(const struct command_call *call, struct container_create *r
 	req->plan.bundle = arena_strdup(call->arena, real);
 	req->plan.state_dir = arena_printf(call->arena, "%s/%s", req->root, req->plan.id);
 	req->plan.cgroup_manager = call->global->cgroup_manager;
-	req->plan.rootless_cgroup = call->global->rootless_cgroup;
+	req->plan.rootless_cgroup = is_rootless(call->global);
 	req->notify_socket = cmd_notify_socket();
 	req->plan.notify = req->notify_socket != NULL;
 	req->plan.no_pivot = option_bool(call->options, "no-pivot");

@@ -41,6 +41,7 @@ struct global_options {
 	bool root_given;
 	enum cgroup_manager cgroup_manager;
 	bool rootless_cgroup; /* decided from --rootless and the caller's identity */
+	bool rootless_given;  /* --rootless is not auto */
 	const char *cwd;      /* at start, for relative paths */
 };
 

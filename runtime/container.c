@@ -13,6 +13,7 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "runtime/annotations.h"
+#include "runtime/cgroup_systemd.h"
 #include "runtime/container_fds.h"
 #include "runtime/foreground.h"
 #include "runtime/hooks.h"
@@ -24,6 +25,8 @@ struct making {
 	struct host host;
 	struct spec *spec;
 	struct plan *plan;
+	struct host_systemd systemd_facts;
+	struct bus *systemd; /* the stage's, once there is one */
 	struct stage_request request;
 };
 
@@ -62,6 +65,13 @@ static int decide(struct arena *arena, const struct container_create *req, enum 
 		r = host_probe_resctrl(arena, &m->host, err);
 	if (r < 0)
 		return r;
+	if (req->plan.cgroup_manager == CGROUP_MANAGER_SYSTEMD) {
+		r = cgroup_systemd_open(arena, req->plan.rootless_cgroup, NULL, &m->systemd,
+					&m->systemd_facts, err);
+		if (r < 0)
+			return r;
+		m->host.systemd = &m->systemd_facts;
+	}
 	in.spec = m->spec;
 	in.host = &m->host;
 	r = container_fds(req->preserve_fds, true, &in, err);
@@ -94,6 +104,7 @@ static struct stage stage_for(struct arena *arena, const struct container_create
 		.host = &m->host,
 		.request = &m->request,
 		.root = req->root,
+		.systemd = m->systemd,
 		.debug = req->debug,
 	};
 }
@@ -147,8 +158,10 @@ int container_create(struct arena *arena, const struct container_create *req, st
 
 	if (r >= 0)
 		r = decide(arena, req, PLAN_CREATE, &m, err);
-	if (r < 0)
+	if (r < 0) {
+		cgroup_systemd_close(m.systemd);
 		return r;
+	}
 	s = stage_for(arena, req, &m);
 	stage_setup(&s);
 	r = make(&s, err);
@@ -222,8 +235,10 @@ int container_run(struct arena *arena, const struct container_create *req, struc
 
 	if (r >= 0)
 		r = decide(arena, req, PLAN_RUN, &m, err);
-	if (r < 0)
+	if (r < 0) {
+		cgroup_systemd_close(m.systemd);
 		return r;
+	}
 	s = stage_for(arena, req, &m);
 	/* First: what interrupts the making stays pending, and blocked until the error is told. */
 	stage_setup(&s);

@@ -12,6 +12,7 @@
 #include "common/proc.h"
 #include "common/str.h"
 #include "runtime/cgroup.h"
+#include "runtime/cgroup_systemd.h"
 #include "runtime/events.h"
 #include "runtime/host.h"
 #include "runtime/plan_cgroup.h"
@@ -156,12 +157,30 @@ static int check_rdt(const struct control_update *req, const struct state *state
 					    : "Intel RDT/MBA: memory bandwidth");
 }
 
+/* Without its manager nothing is changed: it would put the old limits back behind our back. */
+static int plan_unit_update(struct arena *arena, const struct state *state,
+			    struct plan_cgroup *plan, struct bus **ret, struct err *err)
+{
+	struct host_systemd facts;
+	int r;
+
+	if (!state->cgroup.unit)
+		return 0;
+	r = cgroup_systemd_open(arena, state->cgroup.user, state->cgroup.bus, ret, &facts, err);
+	if (r < 0)
+		return r;
+	plan->systemd = ARENA_NEW(arena, struct plan_systemd);
+	plan->systemd->unit = state->cgroup.unit;
+	return plan_systemd_resources(arena, facts.version, false, plan, err);
+}
+
 static int update_cgroup(struct arena *arena, const struct state_dir *dir,
 			 const struct state *state, const struct spec_resources *given,
 			 struct err *err)
 {
 	struct spec_resources apply, keep;
 	const struct spec_resources *old = NULL;
+	struct bus *systemd = NULL;
 	struct plan_cgroup plan;
 	int r = read_current(arena, dir, &old, err);
 
@@ -170,7 +189,10 @@ static int update_cgroup(struct arena *arena, const struct state_dir *dir,
 	update_merge(arena, old, given, &apply, &keep);
 	r = plan_update(arena, state, &apply, &plan, err);
 	if (r >= 0)
-		r = cgroup_update(&plan, err);
+		r = plan_unit_update(arena, state, &plan, &systemd, err);
+	if (r >= 0)
+		r = cgroup_update(&plan, systemd, err);
+	cgroup_systemd_close(systemd);
 	return r < 0 ? r : write_current(dir, &keep, err);
 }
 

@@ -24,6 +24,14 @@ struct host_hierarchy {
 	bool v2;
 };
 
+/* What the systemd manager says of itself; asked only where it is to make the cgroup. */
+struct host_systemd {
+	const char *address; /* of the bus that it was reached by */
+	const char *
+		control_group; /* its own cgroup, below which all its units are: "", "/user.slice/..." */
+	unsigned int version;
+};
+
 struct host {
 	uid_t euid;
 	gid_t egid;
@@ -35,8 +43,9 @@ struct host {
 	enum host_cgroup_layout layout;
 	struct host_hierarchy *hierarchies;
 	size_t n_hierarchies;
-	const char *v2_controllers; /* the v2 root's, "cpu io memory"; "" or NULL: none */
-	const char *resctrl;        /* its mount point; NULL: not mounted, or not asked */
+	const char *v2_controllers;         /* the v2 root's, "cpu io memory"; "" or NULL: none */
+	const char *resctrl;                /* its mount point; NULL: not mounted, or not asked */
+	const struct host_systemd *systemd; /* NULL: not asked */
 };
 
 /* Fills everything; strings live in the arena. Errors only where nothing sensible can follow. */

@@ -218,6 +218,7 @@ static int choose_rootless(struct program *p, struct err *err)
 	if (text && !str_eq(text, "auto")) {
 		if (!command_parse_bool(text, &p->global.rootless_cgroup))
 			return err_set(err, EINVAL, "invalid rootless value: %s", text);
+		p->global.rootless_given = true;
 		return 0;
 	}
 	p->global.rootless_cgroup = geteuid() != 0 || host_in_user_ns();

@@ -100,6 +100,25 @@ static const char *dir_path(struct arena *arena, const struct host *host,
 	return arena_printf(arena, "%s%s%s", h->mount_point, base, wanted);
 }
 
+static int add_dirs(struct arena *arena, struct plan_cgroup *plan, const struct host *host,
+		    const char *path, bool absolute, struct err *err)
+{
+	plan->dirs = ARENA_ARRAY(arena, host->n_hierarchies, struct plan_cgroup_dir);
+	for (size_t i = 0; i < host->n_hierarchies; i++) {
+		const struct host_hierarchy *h = &host->hierarchies[i];
+		struct plan_cgroup_dir *dir = &plan->dirs[plan->n_dirs++];
+
+		dir->controllers = h->name;
+		dir->mount_point = h->mount_point;
+		dir->v2 = h->v2;
+		dir->path = dir_path(arena, host, h, path, absolute);
+		if (strlen(dir->path) >= PATH_MAX - NAME_MAX)
+			return err_set(err, ENAMETOOLONG,
+				       "linux.cgroupsPath: %zu bytes are too long", strlen(path));
+	}
+	return 0;
+}
+
 static int plan_dirs(struct arena *arena, struct plan_cgroup *plan, const struct host *host,
 		     const char *path, struct err *err)
 {
@@ -113,47 +132,19 @@ static int plan_dirs(struct arena *arena, struct plan_cgroup *plan, const struct
 		return err_set(err, EINVAL,
 			       "linux.cgroupsPath: a line feed or backslash cannot be in a "
 			       "cgroup's name");
-	plan->dirs = ARENA_ARRAY(arena, host->n_hierarchies, struct plan_cgroup_dir);
-	for (size_t i = 0; i < host->n_hierarchies; i++) {
-		const struct host_hierarchy *h = &host->hierarchies[i];
-		struct plan_cgroup_dir *dir = &plan->dirs[plan->n_dirs++];
-
-		dir->controllers = h->name;
-		dir->mount_point = h->mount_point;
-		dir->v2 = h->v2;
-		dir->path = dir_path(arena, host, h, wanted, absolute);
-		if (strlen(dir->path) >= PATH_MAX - NAME_MAX)
-			return err_set(err, ENAMETOOLONG,
-				       "linux.cgroupsPath: %zu bytes are too long", strlen(path));
-	}
-	return 0;
+	return add_dirs(arena, plan, host, wanted, absolute, err);
 }
 
-/* slice:prefix:name, as runc takes it; unit names are made by the systemd driver's own issue. */
-static int plan_systemd(struct plan_cgroup *plan, struct arena *arena, const char *path,
-			const char *id, struct err *err)
+static int plan_dirs_systemd(struct arena *arena, struct plan_cgroup *plan, const struct spec *spec,
+			     const struct host *host, const struct plan_request *request,
+			     struct err *err)
 {
-	const char *first = path ? strchr(path, ':') : NULL;
-	const char *second = first ? strchr(first + 1, ':') : NULL;
-	const char *prefix, *name;
+	const char *path;
+	int r;
 
-	if (!path || !*path) {
-		plan->systemd_slice = "system.slice";
-		plan->systemd_scope = arena_printf(arena, "thole-%s.scope", id);
-	} else {
-		if (!second || strchr(second + 1, ':'))
-			return err_set(err, EINVAL,
-				       "expected cgroupsPath to be of format \"slice:prefix:name\" "
-				       "for systemd cgroups, got \"%s\" instead",
-				       path);
-		plan->systemd_slice = first == path
-					      ? "system.slice"
-					      : arena_strndup(arena, path, (size_t)(first - path));
-		prefix = arena_strndup(arena, first + 1, (size_t)(second - first - 1));
-		name = second + 1;
-		plan->systemd_scope = arena_printf(arena, "%s-%s.scope", prefix, name);
-	}
-	return err_set(err, ENOTSUP, "cgroup manager \"systemd\" is not supported yet");
+	plan->systemd = ARENA_NEW(arena, struct plan_systemd);
+	r = plan_systemd_place(arena, spec, host, request, plan->systemd, &path, err);
+	return r < 0 ? r : add_dirs(arena, plan, host, path, true, err);
 }
 
 static bool has_option(const struct spec_strings *options, const char *word)
@@ -201,8 +192,9 @@ static void plan_delegate(struct plan_cgroup *plan, const struct spec *spec)
 	}
 }
 
-static int plan_fs(struct arena *arena, struct plan_cgroup *plan, const struct spec *spec,
-		   const struct host *host, const struct plan_request *request, struct err *err)
+/* Everything that the two managers have in common, once it is known where the cgroup is. */
+static int plan_limits(struct arena *arena, struct plan_cgroup *plan, const struct spec *spec,
+		       const struct host *host, const struct plan_request *request, struct err *err)
 {
 	const char *path = spec->linux_.cgroups_path;
 	bool given = path && *path;
@@ -210,17 +202,20 @@ static int plan_fs(struct arena *arena, struct plan_cgroup *plan, const struct s
 
 	plan->tolerate_errors = request->rootless_cgroup && !given;
 	plan->device_errors_ok = request->rootless_cgroup || host->in_user_ns;
-	r = plan_dirs(arena, plan, host, given ? path : request->id, err);
-	if (r < 0)
-		return r;
-	r = plan_cgroup_devices(arena, &spec->linux_.resources, plan, err);
-	if (r < 0)
-		return r;
-	r = plan_cgroup_resources(arena, &spec->linux_.resources, plan, err);
+	if (plan->manager == CGROUP_MANAGER_SYSTEMD)
+		r = plan_dirs_systemd(arena, plan, spec, host, request, err);
+	else
+		r = plan_dirs(arena, plan, host, given ? path : request->id, err);
+	if (r >= 0)
+		r = plan_cgroup_devices(arena, &spec->linux_.resources, plan, err);
+	if (r >= 0)
+		r = plan_cgroup_resources(arena, &spec->linux_.resources, plan, err);
 	if (r < 0)
 		return r;
 	plan_delegate(plan, spec);
-	return 0;
+	if (!plan->systemd)
+		return 0;
+	return plan_systemd_properties(arena, spec, host->systemd->version, request->id, plan, err);
 }
 
 /* Without any hierarchy the first limit is refused. Device rules alone, which every default
@@ -250,9 +245,8 @@ int plan_cgroup_build(struct arena *arena, const struct spec *spec, const struct
 				    "\"disabled\"");
 		break;
 	case CGROUP_MANAGER_SYSTEMD:
-		return plan_systemd(plan, arena, spec->linux_.cgroups_path, request->id, err);
 	case CGROUP_MANAGER_FS:
-		r = plan_fs(arena, plan, spec, host, request, err);
+		r = plan_limits(arena, plan, spec, host, request, err);
 		if (r < 0)
 			return r;
 		break;
@@ -305,4 +299,6 @@ void plan_cgroup_print(const struct plan_cgroup *plan, struct str *out)
 	}
 	for (size_t i = 0; plan->device_program && i < plan->n_device_rules; i++)
 		print_rule(&plan->device_rules[i], out);
+	if (plan->systemd)
+		plan_systemd_print(plan->systemd, out);
 }

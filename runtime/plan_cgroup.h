@@ -10,6 +10,7 @@
 #include "common/str.h"
 #include "runtime/host.h"
 #include "runtime/plan_request.h"
+#include "runtime/plan_systemd.h"
 #include "spec/spec.h"
 
 struct plan_cgroup_dir {
@@ -53,7 +54,7 @@ struct plan_cgroup {
 	const char *v2_required;  /* those that the writes need */
 	bool delegate;            /* chown to the container's root (OCI "cgroup ownership") */
 	uid_t delegate_uid;
-	const char *systemd_slice, *systemd_scope; /* systemd manager only */
+	struct plan_systemd *systemd; /* NULL: another manager */
 };
 
 MUST_CHECK int plan_cgroup_build(struct arena *arena, const struct spec *spec,
@@ -68,6 +69,10 @@ void plan_cgroup_print(const struct plan_cgroup *plan, struct str *out);
  * writes for v1. -ENOTSUP: a hole that v1 cannot express. */
 MUST_CHECK int plan_cgroup_devices(struct arena *arena, const struct spec_resources *resources,
 				   struct plan_cgroup *plan, struct err *err);
+/* The rules as one default and the exceptions to it. A hole cut into a wider exception is left out
+ * (in v1 no plan has one), so that the result allows what the rules allow, and in such a case more. */
+void plan_cgroup_devices_flatten(struct arena *arena, const struct plan_cgroup *plan,
+				 struct spec_device_rule **ret, size_t *ret_n, bool *ret_allow);
 
 /* Index of the v1 dir that has the controller, or of the v2 dir for "". -ENOENT. */
 int plan_cgroup_dir_find(const struct plan_cgroup *plan, const char *controller);

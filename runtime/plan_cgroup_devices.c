@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "common/log.h"
 #include "common/macros.h"
 
 enum { ACC_R = 1, ACC_W = 2, ACC_M = 4, ACC_ALL = 7 };
@@ -148,6 +149,37 @@ static int plan_v1(struct arena *arena, struct plan_cgroup *plan, size_t dir, si
 		w->may_refuse = plan->device_errors_ok || e->rule >= n_config;
 	}
 	return 0;
+}
+
+void plan_cgroup_devices_flatten(struct arena *arena, const struct plan_cgroup *plan,
+				 struct spec_device_rule **ret, size_t *ret_n, bool *ret_allow)
+{
+	struct emulator em = { .v = ARENA_ARRAY(arena, 2 * plan->n_device_rules,
+						struct exception) };
+
+	for (size_t i = 0; i < plan->n_device_rules; i++) {
+		const struct spec_device_rule *rule = &plan->device_rules[i];
+
+		if (emulate_rule(&em, rule, i) == -ENOTSUP)
+			log_debug("device rule %zu makes an exception that a flat list cannot have",
+				  i);
+	}
+	*ret = ARENA_ARRAY(arena, em.n, struct spec_device_rule);
+	*ret_n = em.n;
+	*ret_allow = em.default_allow;
+	for (size_t i = 0; i < em.n; i++) {
+		const struct exception *e = &em.v[i];
+
+		(*ret)[i] = (struct spec_device_rule){
+			.allow = !em.default_allow,
+			.type = e->type,
+			.major = e->major,
+			.minor = e->minor,
+			.read = e->access & ACC_R,
+			.write = e->access & ACC_W,
+			.mknod = e->access & ACC_M,
+		};
+	}
 }
 
 static int check_rule(const struct spec_device_rule *r, size_t i, struct err *err)

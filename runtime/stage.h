@@ -46,6 +46,8 @@ struct stage {
 	struct cgroup_made cgroup_made;
 	struct rdt_made rdt_made;
 	struct netdev_moves netdev;
+	struct bus *systemd;   /* NULL: another cgroup manager */
+	struct spawned holder; /* keeps systemd's unit until init is in it */
 	bool tolerate_cgroup;
 	int tasks[STAGE_TASKS_MAX]; /* v1: the child places itself through these */
 	size_t n_tasks;

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "common/fd.h"
@@ -19,6 +21,7 @@
 #include "common/proc.h"
 #include "common/sock.h"
 #include "common/str.h"
+#include "runtime/cgroup_systemd.h"
 #include "runtime/interrupt.h"
 #include "runtime/procattr.h"
 #include "runtime/protect.h"
@@ -29,7 +32,7 @@ void stage_setup(struct stage *s)
 {
 	s->dir = (struct state_dir)STATE_DIR_INIT;
 	prep_init(&s->prep);
-	s->helper.pidfd = s->init.pidfd = s->join_pidfd = -EBADF;
+	s->helper.pidfd = s->init.pidfd = s->holder.pidfd = s->join_pidfd = -EBADF;
 	s->sync_parent = s->sync_child = s->tty_master = -EBADF;
 	s->interrupt_fd = interrupt_begin();
 	s->tty.master = s->tty.slave = -EBADF;
@@ -49,6 +52,8 @@ void stage_done(struct stage *s)
 	s->tty_master = fd_close(s->tty_master);
 	s->join_pidfd = fd_close(s->join_pidfd);
 	s->init.pidfd = fd_close(s->init.pidfd);
+	cgroup_systemd_close(s->systemd);
+	s->systemd = NULL;
 	s->interrupt_fd = fd_close(s->interrupt_fd);
 	state_dir_close(&s->dir);
 	step_page_free(s->page);
@@ -155,16 +160,72 @@ static int step_files(void *ctx, struct err *err)
 	return r;
 }
 
+/* The child that is the first process of systemd's unit. It must not outlive us. */
+static void hold(void *arg UNUSED)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* A scope is started with a process in it and ends with its last one, and init is to be born in a
+ * cgroup that is ready: limited, with all that the mounts of its making refer to. So a process that
+ * does nothing goes ahead and is ended when init is in. */
+static int start_unit(struct stage *s, struct err *err)
+{
+	const struct plan_systemd *plan = s->plan->cgroup->systemd;
+	struct spawn_args args = { .cgroup_fd = -EBADF, .fn = hold };
+	int r = plan->is_slice ? 0 : spawn_process(&args, &s->holder, err);
+
+	if (r >= 0)
+		r = cgroup_systemd_start(s->systemd, plan, s->holder.pid, s->interrupt_fd, err);
+	s->cgroup_made.holder = s->holder.pid;
+	return r;
+}
+
+static int end_holder(struct stage *s, struct err *err)
+{
+	if (s->holder.pid <= 0)
+		return 0;
+	(void)spawn_kill_reap(&s->holder);
+	return cgroup_holder_gone(s->plan->cgroup, err);
+}
+
 static int step_cgroup(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
+	struct err undo = { 0 };
+	bool unit = false;
+	int r = 0;
 
 	s->tolerate_cgroup = s->plan->cgroup->tolerate_errors;
 	if (s->cgroup.n == 0)
 		return 0;
-	int r = cgroup_create(s->plan->cgroup, &s->cgroup_made, err);
-
-	return r < 0 ? r : cgroup_delegate(s->plan->cgroup, err);
+	if (s->systemd) {
+		r = start_unit(s, err);
+		/* Now: nobody would read what the bus goes on telling. */
+		cgroup_systemd_close(s->systemd);
+		s->systemd = NULL;
+		unit = true;
+		if (r < 0)
+			(void)spawn_kill_reap(&s->holder);
+		if (r < 0)
+			return r;
+	}
+	r = cgroup_create(s->plan->cgroup, &s->cgroup_made, err);
+	if (r >= 0)
+		r = cgroup_delegate(s->plan->cgroup, err);
+	if (r < 0 && unit) {
+		(void)spawn_kill_reap(&s->holder);
+		if (cgroup_destroy(&s->cgroup, 5000, &undo) < 0)
+			log_warning("%s", undo.msg);
+	}
+	return r;
 }
 
 static void undo_cgroup(void *ctx)
@@ -173,6 +234,7 @@ static void undo_cgroup(void *ctx)
 	struct err err = { 0 };
 
 	/* Deleted while our hooks ran, and perhaps created anew: its cgroup is not ours any more. */
+	(void)spawn_kill_reap(&s->holder);
 	if (!state_dir_is_current(&s->dir))
 		return;
 	if (s->cgroup.n && cgroup_destroy(&s->cgroup, 5000, &err) < 0)
@@ -450,10 +512,10 @@ static int step_record(void *ctx, struct err *err)
 static int step_place(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
+	/* The helper is there already, and init with it. */
+	int r = s->prep.helper ? 0 : place(s, &s->init, err);
 
-	if (s->prep.helper)
-		return 0;
-	return place(s, &s->init, err);
+	return r < 0 ? r : end_holder(s, err);
 }
 
 static int step_devices(void *ctx, struct err *err)

@@ -253,6 +253,14 @@ static void write_cgroup(struct json_writer *w, const struct state *state)
 	jw_string(w, manager_names[state->cgroup_manager]);
 	jw_key(w, "rootless");
 	jw_bool(w, state->rootless_cgroup);
+	if (state->cgroup.unit) {
+		jw_key(w, "unit");
+		jw_string(w, state->cgroup.unit);
+		jw_key(w, "bus");
+		jw_string(w, state->cgroup.bus);
+		jw_key(w, "user");
+		jw_bool(w, state->cgroup.user);
+	}
 	jw_key(w, "paths");
 	jw_array(w);
 	for (size_t i = 0; i < state->cgroup.n; i++) {
@@ -379,6 +387,9 @@ static void parse_cgroup(struct arena *arena, const struct json *object, struct 
 		if (str_eq(manager, manager_names[i]))
 			state->cgroup_manager = (enum cgroup_manager)i;
 	state->rootless_cgroup = get_bool(object, "rootless");
+	state->cgroup.unit = json_str(object, "unit");
+	state->cgroup.bus = json_str(object, "bus");
+	state->cgroup.user = get_bool(object, "user");
 	if (!paths || paths->type != JSON_ARRAY)
 		return;
 	state->cgroup.v = ARENA_ARRAY(arena, paths->count, struct cgroup_path);

@@ -271,7 +271,7 @@ static void test_update_done(void **state)
 
 	make_files(f);
 	file(f, "last", "000");
-	assert_int_equal(cgroup_update(&plan, &f->err), 0);
+	assert_int_equal(cgroup_update(&plan, NULL, &f->err), 0);
 	assert_string_equal(text_of(f, "memory.limit"), "222");
 	assert_string_equal(text_of(f, "blkio.throttle"), "8:0 77\n9:0 12\n");
 	assert_string_equal(text_of(f, "last"), "999");
@@ -286,7 +286,7 @@ static void test_update_undone(void **state)
 	};
 
 	make_files(f); /* "last" is missing, so that its write fails */
-	assert_int_equal(cgroup_update(&plan, &f->err), -ENOENT);
+	assert_int_equal(cgroup_update(&plan, NULL, &f->err), -ENOENT);
 	assert_non_null(strstr(f->err.msg, "linux.resources.last"));
 	assert_string_equal(text_of(f, "memory.limit"), "111");
 	assert_string_equal(text_of(f, "memory.memsw"), "333");
