@@ -160,15 +160,18 @@ static int step_files(void *ctx, struct err *err)
 	return r;
 }
 
-/* The child that is the first process of systemd's unit. It must not outlive us. */
-static void hold(void *arg UNUSED)
+/* The child that is the first process of systemd's unit. It must not outlive us, nor the lock that
+ * it inherits ours. */
+static void hold(void *arg)
 {
+	const pid_t *parent = arg;
 	sigset_t none;
 
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != *parent)
+		_exit(1);
+	(void)!fd_close_from(3, NULL, 0);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		_exit(1);
 	for (;;)
 		pause();
 }
@@ -179,7 +182,8 @@ static void hold(void *arg UNUSED)
 static int start_unit(struct stage *s, struct err *err)
 {
 	const struct plan_systemd *plan = s->plan->cgroup->systemd;
-	struct spawn_args args = { .cgroup_fd = -EBADF, .fn = hold };
+	pid_t self = getpid();
+	struct spawn_args args = { .cgroup_fd = -EBADF, .fn = hold, .arg = &self };
 	int r = plan->is_slice ? 0 : spawn_process(&args, &s->holder, err);
 
 	if (r >= 0)
@@ -192,7 +196,7 @@ static int end_holder(struct stage *s, struct err *err)
 {
 	if (s->holder.pid <= 0)
 		return 0;
-	(void)spawn_kill_reap(&s->holder);
+	(void)spawn_kill_reap(&s->holder, STAGE_KILL_MS);
 	return cgroup_holder_gone(s->plan->cgroup, err);
 }
 
@@ -213,7 +217,7 @@ static int step_cgroup(void *ctx, struct err *err)
 		s->systemd = NULL;
 		unit = true;
 		if (r < 0)
-			(void)spawn_kill_reap(&s->holder);
+			(void)spawn_kill_reap(&s->holder, STAGE_KILL_MS);
 		if (r < 0)
 			return r;
 	}
@@ -221,7 +225,7 @@ static int step_cgroup(void *ctx, struct err *err)
 	if (r >= 0)
 		r = cgroup_delegate(s->plan->cgroup, err);
 	if (r < 0 && unit) {
-		(void)spawn_kill_reap(&s->holder);
+		(void)spawn_kill_reap(&s->holder, STAGE_KILL_MS);
 		if (cgroup_destroy(&s->cgroup, 5000, &undo) < 0)
 			log_warning("%s", undo.msg);
 	}
@@ -234,7 +238,7 @@ static void undo_cgroup(void *ctx)
 	struct err err = { 0 };
 
 	/* Deleted while our hooks ran, and perhaps created anew: its cgroup is not ours any more. */
-	(void)spawn_kill_reap(&s->holder);
+	(void)spawn_kill_reap(&s->holder, STAGE_KILL_MS);
 	if (!state_dir_is_current(&s->dir))
 		return;
 	if (s->cgroup.n && cgroup_destroy(&s->cgroup, 5000, &err) < 0)
