@@ -109,6 +109,20 @@ static int check_type(const char *path, struct err *err)
 		path, type);
 }
 
+/* The words of `wanted` that are not in `has`. What a cgroup has, every parent enables: nothing is
+ * to be done for it there, and often nothing may be (above what is delegated to the caller). */
+static void words_missing(const char *wanted, const char *has, struct str *out)
+{
+	for (size_t n; *wanted; wanted += n + (wanted[n] == ' ')) {
+		char word[64];
+
+		n = strcspn(wanted, " ");
+		snprintf(word, sizeof(word), "%.*s", (int)n, wanted);
+		if (n && !plan_cgroup_has_word(has, ' ', word))
+			str_addf(out, "%s%s", out->len ? " " : "", word);
+	}
+}
+
 int cgroup_v2_enable(const struct plan_cgroup *plan, const struct plan_cgroup_dir *dir,
 		     struct err *err)
 {
@@ -116,21 +130,22 @@ int cgroup_v2_enable(const struct plan_cgroup *plan, const struct plan_cgroup_di
 	 * host's v2 tree is somebody else's, so no more than what was asked for. */
 	const char *wanted =
 		plan->layout == HOST_CGROUP_V2 ? plan->v2_available : plan->v2_required;
-	char has[CONTROLLERS_MAX], parent[PATH_MAX];
+	char has[CONTROLLERS_MAX] = "", parent[PATH_MAX], buf[CONTROLLERS_MAX] = "";
+	struct str missing = STR_FIXED(buf);
 	size_t len = strlen(dir->mount_point);
 
-	if (!*wanted)
-		return 0;
 	/* Mostly the parents are set up: one look at the leaf instead of a write at each level. */
-	if (read_file(dir->path, "cgroup.controllers", has, sizeof(has)) >= 0 &&
-	    (str_eq(has, plan->v2_available) || str_eq(has, wanted)))
+	if (*wanted && read_file(dir->path, "cgroup.controllers", has, sizeof(has)) < 0)
+		*has = '\0';
+	words_missing(wanted, has, &missing);
+	if (!missing.len)
 		return 0;
 	snprintf(parent, sizeof(parent), "%s", dir->path);
 	while (dir->path[len]) {
 		int r;
 
 		parent[len] = '\0';
-		r = enable_in(parent, wanted, plan->v2_required, err);
+		r = enable_in(parent, buf, plan->v2_required, err);
 		if (r < 0)
 			return r;
 		parent[len] = dir->path[len];
