@@ -39,10 +39,11 @@ disk() {
 	requires memory cpu cpuset pids thole
 	cfg '.linux.resources += {
 		"memory": {"limit": 67108864, "reservation": 33554432, "swap": 100663296},
-		"cpu": {"shares": 512, "quota": 50000, "period": 100000, "burst": 10000, "cpus": "0", "mems": "0"},
+		"cpu": {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0", "mems": "0"},
 		"pids": {"limit": 17},
 		"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}],
 		"unified": {"memory.high": "60000000", "cgroup.max.depth": "3"}}'
+	! kernel 5.15 || cfg '.linux.resources.cpu.burst = 10000'
 	running
 	file_is memory.max 67108864
 	file_is memory.low 33554432
@@ -50,7 +51,7 @@ disk() {
 	file_is memory.high 59998208
 	file_is cpu.weight 59 # as runc 1.3 converts shares
 	file_is cpu.max "50000 100000"
-	kernel 5.15 && file_is cpu.max.burst 10000
+	! kernel 5.15 || file_is cpu.max.burst 10000
 	file_is cpuset.cpus 0
 	file_is cpuset.mems 0
 	file_is pids.max 17

@@ -21,7 +21,7 @@ mknod_says() { # TEXT
 	rm -f "$BUNDLE/rootfs/tmp/x"
 	run rt exec "$ID" /bin/payload mknod /tmp/x 10 237 </dev/null
 	rm -f "$BUNDLE/rootfs/tmp/x"
-	if [ "$1" = allowed ]; then has_not "Operation not permitted"; else has "open: Operation not permitted"; fi
+	if [ "$1" = allowed ]; then has_not "Operation not permitted"; else has "Operation not permitted"; fi
 }
 # A container in the cgroup of a service with these properties.
 in_service() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # An ordinary user without any privilege: with a delegated cgroup (given by chown, or by the user's own
-# systemd) and without. On pure v2 with all controllers: tests/vm/run [-d] bats bats/rootless_v2.bats
+# systemd) and without. On pure v2 with all controllers: tests/vm/run [-d] bats bats/delegated.bats
 
 load helpers
 setup() {
@@ -38,7 +38,7 @@ delegate() {
 	local c
 	PARENT=/sys/fs/cgroup/thole-test-user-$ID
 	mkdir "$PARENT" "$PARENT/shell"
-	for c in memory pids cpu; do
+	for c in memory pids cpu hugetlb; do
 		! grep -qw $c "$PARENT/cgroup.controllers" || echo +$c >"$PARENT/cgroup.subtree_control"
 	done
 	chown $U "$PARENT" "$PARENT"/cgroup.{procs,threads,subtree_control} "$PARENT/shell" "$PARENT"/shell/cgroup.{procs,threads,subtree_control}
@@ -96,6 +96,16 @@ create() { as create --bundle "$BUNDLE" --pid-file "$T/state/pid" "$ID" >"$T/out
 	[ "$(as ps -f json "$ID" | jq length)" -eq 1 ]
 	as delete --force "$ID"
 	[ ! -d "$PARENT/ct" ]
+}
+
+@test "with a delegated cgroup: a controller that was handed on above is enough" {
+	[ -e /sys/kernel/mm/hugepages/hugepages-2048kB ] || skip "no huge pages of 2 MiB"
+	grep -qw hugetlb /sys/fs/cgroup/cgroup.controllers || skip "no hugetlb controller in this layout"
+	delegate
+	cfg '.linux.resources = {"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}'
+	args sleep 60
+	create
+	[ "$(cat "$PARENT/ct/hugetlb.2MB.max")" = 4194304 ]
 }
 
 @test "with a delegated cgroup: what the user was not given is refused and named" {
