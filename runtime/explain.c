@@ -322,8 +322,10 @@ static int build(struct explain *e, const struct explain_input *in, enum explain
 		.host = in->host,
 		.request = in->request,
 	};
+	static const struct host_systemd assumed = { "", "", 252 };
 	struct spec *spec = NULL;
 	struct plan *plan = NULL;
+	struct host host;
 	int r;
 
 	*status = EXPLAIN_INVALID;
@@ -335,6 +337,11 @@ static int build(struct explain *e, const struct explain_input *in, enum explain
 	r = annotations_apply(spec, true, err);
 	if (r < 0)
 		return r;
+	/* Explaining asks no daemon: the plan is that of a systemd at the root of the tree. */
+	host = *in->host;
+	if (!host.systemd)
+		host.systemd = &assumed;
+	input.host = &host;
 	r = plan_build(e->arena, &input, &plan, err);
 	if (r >= 0)
 		e->plan = plan;
