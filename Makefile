@@ -62,7 +62,7 @@ archive = $(filter /%,$(shell $(CC) -print-file-name=$(1)))
 lib = $(or $(if $(filter mixed,$(LINK)),$(call archive,$(2))),$(shell $(PKG_CONFIG) --libs $(1)))
 LIBS_common = $(call lib,yajl,libyajl_s.a)
 LIBS_runtime = $(call lib,libseccomp,libseccomp.a) $(call lib,libcap,libcap.a) $(LIBS_common) \
-	$(shell $(PKG_CONFIG) --libs libmnl) -ldl
+	$(call lib,libprotobuf-c,libprotobuf-c.a) $(shell $(PKG_CONFIG) --libs libmnl) -ldl
 LIBS_shim = $(call lib,libprotobuf-c,libprotobuf-c.a) $(LIBS_common) -pthread
 
 # ---- sources ---------------------------------------------------------------------------------
@@ -73,12 +73,15 @@ SRC_runtime := $(call src,runtime)
 SRC_shim := $(call src,shim)
 PROTO := $(sort $(wildcard shim/*.proto))
 GEN_C := $(PROTO:%.proto=$(GEN_DIR)/%.pb-c.c)
+PROTO_runtime := $(sort $(wildcard runtime/*.proto))
+GEN_C_runtime := $(PROTO_runtime:%.proto=$(GEN_DIR)/%.pb-c.c)
 
 obj = $(patsubst %.c,$(BUILD_DIR)/obj/%.o,$(1))
 OBJ_common := $(call obj,$(SRC_common))
 OBJ_spec := $(call obj,$(SRC_spec))
-OBJ_runtime := $(call obj,$(SRC_runtime))
-OBJ_gen := $(GEN_C:$(GEN_DIR)/%.c=$(BUILD_DIR)/obj/gen/%.o)
+gen_obj = $(patsubst $(GEN_DIR)/%.c,$(BUILD_DIR)/obj/gen/%.o,$(1))
+OBJ_runtime := $(call obj,$(SRC_runtime)) $(call gen_obj,$(GEN_C_runtime))
+OBJ_gen := $(call gen_obj,$(GEN_C))
 OBJ_shim := $(call obj,$(SRC_shim)) $(OBJ_gen)
 LIB_common := $(BUILD_DIR)/libcommon.a
 LIB_spec := $(BUILD_DIR)/libspec.a
@@ -110,6 +113,7 @@ $(GEN_DIR)/%.pb-c.c $(GEN_DIR)/%.pb-c.h &: %.proto
 	protoc-c --c_out=$(GEN_DIR) $<
 
 $(call obj,$(SRC_shim)): | $(GEN_C)
+$(call obj,$(SRC_runtime)): | $(GEN_C_runtime)
 
 # The commit is compiled into one object only; it changes with every commit.
 $(BUILD_DIR)/obj/common/version.o: private ALL_CPPFLAGS += -DTHOLE_COMMIT='"$(COMMIT)"'

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of thole for bash. Rendered by `make man` from the command table.
 
-_thole_commands='create start run state kill delete list exec ps pause resume update events spec features validate explain'
+_thole_commands='create start run state kill delete list exec ps pause resume update checkpoint restore events spec features validate explain'
 _thole_signals='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
 
 _thole_options() { # COMMAND
 	case $1 in
-	global) echo '--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --help --version' ;;
+	global) echo '--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --criu --help --version' ;;
 	create) echo '--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --help' ;;
 	start) echo '--help' ;;
 	run) echo '--bundle --config --console-socket --pidfd-socket --pid-file --no-pivot --no-new-keyring --preserve-fds --detach --keep --no-subreaper --help' ;;
@@ -20,6 +20,8 @@ _thole_options() { # COMMAND
 	pause) echo '--help' ;;
 	resume) echo '--help' ;;
 	update) echo '--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpuset-cpus --cpuset-mems --cpu-idle --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --help' ;;
+	checkpoint) echo '--image-path --work-path --tcp-established --ext-unix-sk --shell-job --lazy-pages --file-locks --manage-cgroups-mode --empty-ns --auto-dedup --network-lock --parent-path --leave-running --tcp-skip-in-flight --link-remap --status-fd --page-server --pre-dump --help' ;;
+	restore) echo '--image-path --work-path --tcp-established --ext-unix-sk --shell-job --lazy-pages --file-locks --manage-cgroups-mode --empty-ns --auto-dedup --network-lock --bundle --console-socket --detach --pid-file --no-subreaper --no-pivot --tcp-close --lsm-profile --lsm-mount-context --help' ;;
 	events) echo '--interval --stats --help' ;;
 	spec) echo '--bundle --config --rootless --help' ;;
 	features) echo '--help' ;;
@@ -83,6 +85,24 @@ _thole_value() { # COMMAND FLAG: what its value is; nothing: it has none
 	'update --mem-bw-schema' | 'update -mem-bw-schema') echo '@any' ;;
 	'update --kernel-memory' | 'update -kernel-memory') echo '@any' ;;
 	'update --kernel-memory-tcp' | 'update -kernel-memory-tcp') echo '@any' ;;
+	'checkpoint --image-path' | 'checkpoint -image-path') echo '@dir' ;;
+	'checkpoint --work-path' | 'checkpoint -work-path') echo '@dir' ;;
+	'checkpoint --manage-cgroups-mode' | 'checkpoint -manage-cgroups-mode') echo 'soft full strict ignore' ;;
+	'checkpoint --empty-ns' | 'checkpoint -empty-ns') echo '@any' ;;
+	'checkpoint --network-lock' | 'checkpoint -network-lock') echo 'iptables nftables skip' ;;
+	'checkpoint --parent-path' | 'checkpoint -parent-path') echo '@dir' ;;
+	'checkpoint --status-fd' | 'checkpoint -status-fd') echo '@any' ;;
+	'checkpoint --page-server' | 'checkpoint -page-server') echo '@any' ;;
+	'restore --image-path' | 'restore -image-path') echo '@dir' ;;
+	'restore --work-path' | 'restore -work-path') echo '@dir' ;;
+	'restore --manage-cgroups-mode' | 'restore -manage-cgroups-mode') echo 'soft full strict ignore' ;;
+	'restore --empty-ns' | 'restore -empty-ns') echo '@any' ;;
+	'restore --network-lock' | 'restore -network-lock') echo 'iptables nftables skip' ;;
+	'restore --bundle' | 'restore -bundle' | 'restore -b') echo '@dir' ;;
+	'restore --console-socket' | 'restore -console-socket') echo '@file' ;;
+	'restore --pid-file' | 'restore -pid-file') echo '@file' ;;
+	'restore --lsm-profile' | 'restore -lsm-profile') echo '@any' ;;
+	'restore --lsm-mount-context' | 'restore -lsm-mount-context') echo '@any' ;;
 	'events --interval' | 'events -interval') echo '@any' ;;
 	'spec --bundle' | 'spec -bundle' | 'spec -b') echo '@dir' ;;
 	'spec --config' | 'spec -config' | 'spec -f') echo '@file' ;;
@@ -108,6 +128,7 @@ _thole_positional() { # COMMAND INDEX
 	'pause 0') echo @container ;;
 	'resume 0') echo @container ;;
 	'update 0') echo @container ;;
+	'checkpoint 0') echo @container ;;
 	'events 0') echo @container ;;
 	esac
 }

@@ -41,26 +41,20 @@ static bool is_rootless(const struct global_options *global)
 	return cgroup_systemd_is_rootless();
 }
 
-int cmd_make_request(const struct command_call *call, struct container_create *req, struct err *err)
+int cmd_enter_bundle(const struct command_call *call, struct container_create *req, struct err *err)
 {
 	const char *bundle = cmd_path(call, "bundle");
 	char real[PATH_MAX];
-	int r;
 
 	/* The caller's paths are made absolute first: a relative pid file is not the bundle's. */
 	req->root = call->global->root;
 	req->debug = call->global->debug;
-	req->config = cmd_path(call, "config");
 	req->pid_file = cmd_path(call, "pid-file");
-	req->pidfd_socket = cmd_path(call, "pidfd-socket");
 	req->plan.console_socket = cmd_path(call, "console-socket");
 	if (bundle && chdir(bundle) < 0)
 		return err_sys(err, "chdir %s", bundle);
 	if (!getcwd(real, sizeof(real)))
 		return err_sys(err, "find the bundle's path");
-	r = option_int(call->options, "preserve-fds", 0, &req->preserve_fds, err);
-	if (r < 0)
-		return r;
 	req->plan.id = call->args[0];
 	req->plan.bundle = arena_strdup(call->arena, real);
 	req->plan.state_dir = arena_printf(call->arena, "%s/%s", req->root, req->plan.id);
@@ -69,6 +63,16 @@ int cmd_make_request(const struct command_call *call, struct container_create *r
 	req->notify_socket = cmd_notify_socket();
 	req->plan.notify = req->notify_socket != NULL;
 	req->plan.no_pivot = option_bool(call->options, "no-pivot");
-	req->plan.no_new_keyring = option_bool(call->options, "no-new-keyring");
 	return 0;
+}
+
+int cmd_make_request(const struct command_call *call, struct container_create *req, struct err *err)
+{
+	int r;
+
+	req->config = cmd_path(call, "config");
+	req->pidfd_socket = cmd_path(call, "pidfd-socket");
+	req->plan.no_new_keyring = option_bool(call->options, "no-new-keyring");
+	r = cmd_enter_bundle(call, req, err);
+	return r < 0 ? r : option_int(call->options, "preserve-fds", 0, &req->preserve_fds, err);
 }

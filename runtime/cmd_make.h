@@ -28,6 +28,9 @@
 	  .help = "pass N more descriptors, from 3 on, to the container" }
 /* clang-format on */
 
+/* What restore has too: the bundle, which is entered, and the files beside it. */
+MUST_CHECK int cmd_enter_bundle(const struct command_call *call, struct container_create *req,
+				struct err *err);
 /* Fills the request and enters the bundle; relative paths are taken from where the caller was. */
 MUST_CHECK int cmd_make_request(const struct command_call *call, struct container_create *req,
 				struct err *err);

@@ -268,7 +268,7 @@ static void help_line(const char *left, const char *help, struct str *out)
 static void help_options(const struct option *options, size_t n, struct str *out)
 {
 	for (size_t i = 0; i < n; i++) {
-		char left[128];
+		char left[128] = "";
 		struct str column = STR_FIXED(left);
 
 		if (options[i].hidden)

@@ -43,6 +43,7 @@ struct global_options {
 	bool rootless_cgroup; /* decided from --rootless and the caller's identity */
 	bool rootless_given;  /* --rootless is not auto */
 	const char *cwd;      /* at start, for relative paths */
+	const char *criu;     /* --criu: the program, NULL: looked up */
 };
 
 struct command_call {
@@ -110,3 +111,4 @@ extern const struct command cmd_create, cmd_start, cmd_run, cmd_state, cmd_kill,
 extern const struct command cmd_list, cmd_exec, cmd_ps, cmd_spec, cmd_features;
 extern const struct command cmd_validate, cmd_explain;
 extern const struct command cmd_pause, cmd_resume, cmd_update, cmd_events;
+extern const struct command cmd_checkpoint, cmd_restore;

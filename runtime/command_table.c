@@ -5,9 +5,10 @@
 #include "runtime/command.h"
 
 const struct command *const command_table[] = {
-	&cmd_create, &cmd_start, &cmd_run,      &cmd_state,    &cmd_kill,    &cmd_delete,
-	&cmd_list,   &cmd_exec,  &cmd_ps,       &cmd_pause,    &cmd_resume,  &cmd_update,
-	&cmd_events, &cmd_spec,  &cmd_features, &cmd_validate, &cmd_explain, NULL,
+	&cmd_create, &cmd_start,    &cmd_run,        &cmd_state,   &cmd_kill,
+	&cmd_delete, &cmd_list,     &cmd_exec,       &cmd_ps,      &cmd_pause,
+	&cmd_resume, &cmd_update,   &cmd_checkpoint, &cmd_restore, &cmd_events,
+	&cmd_spec,   &cmd_features, &cmd_validate,   &cmd_explain, NULL,
 };
 
 const struct option command_globals[] = {
@@ -40,7 +41,10 @@ const struct option command_globals[] = {
 	  .type = OPTION_STRING,
 	  .arg = "true|false|auto",
 	  .help = "tolerate cgroup permission errors (default auto)" },
-	{ .name = "criu", .type = OPTION_STRING, .arg = "PATH", .help = "ignored", .hidden = true },
+	{ .name = "criu",
+	  .type = OPTION_STRING,
+	  .arg = "PATH",
+	  .help = "the criu program (default: criu, looked up in PATH)" },
 	/* Shown by the helps themselves, as --help is. */
 	{ .name = "version", .alias = "v", .type = OPTION_BOOL, .help = "", .hidden = true },
 	{ .name = "V", .type = OPTION_BOOL, .help = "", .hidden = true },

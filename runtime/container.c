@@ -18,6 +18,7 @@
 #include "runtime/foreground.h"
 #include "runtime/hooks.h"
 #include "runtime/stage.h"
+#include "runtime/stage_restore.h"
 #include "spec/spec_read.h"
 
 /* What create and run read and decide before they do anything. */
@@ -91,6 +92,7 @@ static int decide(struct arena *arena, const struct container_create *req, enum 
 		.notify_socket = req->notify_socket,
 		.config_text = text,
 		.config_len = n,
+		.restore = req->restore,
 	};
 	return 0;
 }
@@ -143,7 +145,7 @@ static int run_poststart(struct arena *arena, const struct spec *spec, const str
 
 static int make(struct stage *s, struct err *err)
 {
-	int r = stage_parent_run(s, err);
+	int r = s->request->restore ? stage_restore_run(s, err) : stage_parent_run(s, err);
 
 	if (r < 0 && s->poststop_due)
 		run_poststop(s);
@@ -205,14 +207,17 @@ static int run_foreground(struct stage *s, struct foreground *fg, bool reap_all,
 static int run_made(struct stage *s, const struct container_create *req, struct foreground *fg,
 		    struct err *err)
 {
-	int r = stage_parent_started(s, err);
+	int r = req->restore ? 0 : stage_parent_started(s, err);
 
 	if (r >= 0) {
 		state_dir_unlock(&s->dir);
 		r = run_poststart(s->arena, s->plan->spec, &s->state, err);
 	}
 	if (r < 0) {
-		stage_parent_undo(s);
+		if (req->restore)
+			stage_restore_undo(s);
+		else
+			stage_parent_undo(s);
 		run_poststop(s);
 		return r;
 	}

@@ -7,7 +7,9 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "runtime/criu_plan.h"
 #include "runtime/plan_request.h"
+#include "runtime/state.h"
 #include "spec/spec.h"
 
 struct container_create {
@@ -19,12 +21,13 @@ struct container_create {
 	int preserve_fds;
 	bool keep, no_subreaper; /* run */
 	bool debug;
+	const struct criu_options *restore; /* run: from these images; NULL: anew */
 };
 
 /* create. */
 MUST_CHECK int container_create(struct arena *arena, const struct container_create *req,
 				struct err *err);
-/* run: exit status of the container, or 0 with plan.detach. */
+/* run and restore: exit status of the container, or 0 with plan.detach. */
 MUST_CHECK int container_run(struct arena *arena, const struct container_create *req,
 			     struct err *err);
 /* start: notify_socket as above; waits until the container is ready then. */
@@ -50,3 +53,16 @@ MUST_CHECK int container_kill(struct arena *arena, const char *root, const char 
 			      bool all, struct err *err);
 MUST_CHECK int container_delete(struct arena *arena, const char *root, const char *id, bool force,
 				struct err *err);
+/* Ends the container: cgroup, state directory and poststop hooks, in this order. */
+MUST_CHECK int container_destroy(struct arena *arena, struct state_dir *dir,
+				 const struct state *state, struct err *err);
+
+struct container_checkpoint {
+	const char *root, *id;
+	struct criu_options criu;
+	bool debug;
+};
+/* The container is gone afterwards, unless it is left running or this is a pre-dump. On error it
+ * runs on. */
+MUST_CHECK int container_checkpoint(struct arena *arena, const struct container_checkpoint *req,
+				    struct err *err);

@@ -125,8 +125,8 @@ static int may_delete(const struct state *state, enum state_status status, bool 
 		       state_status_name(status));
 }
 
-static int destroy(struct arena *arena, struct state_dir *dir, const struct state *state,
-		   struct err *err)
+int container_destroy(struct arena *arena, struct state_dir *dir, const struct state *state,
+		      struct err *err)
 {
 	struct err spec_err = { 0 };
 	struct hooks_run run = { .kind = HOOK_POSTSTOP };
@@ -189,5 +189,5 @@ int container_delete(struct arena *arena, const char *root, const char *id, bool
 	r = may_delete(&state, status, force, err);
 	if (r >= 0)
 		r = kill_init(&state, status, pidfd, err);
-	return r < 0 ? r : destroy(arena, &dir, &state, err);
+	return r < 0 ? r : container_destroy(arena, &dir, &state, err);
 }

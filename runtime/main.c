@@ -234,8 +234,7 @@ static int choose_globals(struct program *p, struct err *err)
 	 * only a relative path then fails, by not being found. */
 	p->global.cwd = arena_strdup(&p->arena, getcwd(cwd, sizeof(cwd)) ? cwd : "/");
 	p->global.debug = option_bool(p->flags, "debug");
-	if (option_given(p->flags, "criu"))
-		log_warning("the option --criu is ignored; criu is looked up in PATH");
+	p->global.criu = option_string(p->flags, "criu");
 	r = choose_root(p, err);
 	if (r >= 0)
 		r = choose_cgroup_manager(p, err);

@@ -95,8 +95,7 @@ int rootfs_mount_cgroup2(struct rootfs *r, const struct plan_mount *in, struct e
 
 /* ---- v1 ---- */
 
-/* "/sys/fs/cgroup/cpu,cpuacct" -> "cpu,cpuacct" */
-static const char *hierarchy_name(const struct plan_cgroup_dir *dir)
+const char *rootfs_hierarchy_name(const struct plan_cgroup_dir *dir)
 {
 	const char *slash = strrchr(dir->mount_point, '/');
 
@@ -106,7 +105,7 @@ static const char *hierarchy_name(const struct plan_cgroup_dir *dir)
 /* cpu -> cpu,cpuacct: the names that programs look for. */
 static int link_controllers(int tmpfs_fd, const struct plan_cgroup_dir *dir)
 {
-	const char *name = hierarchy_name(dir), *p = dir->controllers;
+	const char *name = rootfs_hierarchy_name(dir), *p = dir->controllers;
 
 	while (*p && !strchr(dir->controllers, '=')) {
 		size_t n = strcspn(p, ",");
@@ -167,13 +166,13 @@ static int mount_hierarchies(struct rootfs *r, const struct plan_mount *m, int t
 
 		if (dir->v2)
 			continue;
-		if (mkdirat(tmpfs_fd, hierarchy_name(dir), 0755) < 0 && errno != EEXIST)
-			return err_sys(err, "make \"%s\"", hierarchy_name(dir));
+		if (mkdirat(tmpfs_fd, rootfs_hierarchy_name(dir), 0755) < 0 && errno != EEXIST)
+			return err_sys(err, "make \"%s\"", rootfs_hierarchy_name(dir));
 		/* The tmpfs is new and ours alone: its names are what we made them. */
-		target = fd_openat(tmpfs_fd, hierarchy_name(dir), O_PATH | O_NOFOLLOW, 0);
+		target = fd_openat(tmpfs_fd, rootfs_hierarchy_name(dir), O_PATH | O_NOFOLLOW, 0);
 		if (target < 0)
-			return err_sysn(err, target, "open \"%s\"", hierarchy_name(dir));
-		struct rootfs_place place = { target, tmpfs_fd, hierarchy_name(dir), NULL };
+			return err_sysn(err, target, "open \"%s\"", rootfs_hierarchy_name(dir));
+		struct rootfs_place place = { target, tmpfs_fd, rootfs_hierarchy_name(dir), NULL };
 
 		rc = mount_hierarchy(r, m, i, &place, err);
 		if (rc < 0)

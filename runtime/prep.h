@@ -30,7 +30,8 @@ void prep_done(struct prep *prep);
 
 struct prep_request {
 	const char *console_socket, *pidfd_socket;
-	bool pipes; /* make stdio pipes */
+	bool pipes;      /* make stdio pipes */
+	bool no_seccomp; /* restore: criu loads the filters of its images */
 };
 
 MUST_CHECK int prep_open(struct arena *arena, const struct plan *plan, const struct host *host,

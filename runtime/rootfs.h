@@ -51,6 +51,9 @@ MUST_CHECK int rootfs_prepare_idmap(const struct plan_mounts *plan, struct rootf
 				    int userns_fd, struct err *err);
 void rootfs_prep_done(struct rootfs_prep *prep);
 
+/* The name of a v1 hierarchy below its mount: "/sys/fs/cgroup/cpu,cpuacct" -> "cpu,cpuacct". */
+const char *rootfs_hierarchy_name(const struct plan_cgroup_dir *dir);
+
 /* Init's view while it builds the tree. */
 struct rootfs {
 	const struct plan_mounts *plan;

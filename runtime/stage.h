@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "runtime/criu_plan.h"
 #include "runtime/netdev_move.h"
 #include "runtime/notify.h"
 #include "runtime/prep.h"
@@ -31,7 +32,10 @@ struct stage_request {
 	const char *notify_socket; /* run: where the proxy sends */
 	const char *config_text;   /* the bytes of config.json, kept in the state directory */
 	size_t config_len;
+	const struct criu_options *restore; /* NULL: the container is new */
 };
+
+struct restoring; /* stage_restore.c */
 
 struct stage {
 	struct arena *arena;
@@ -65,6 +69,7 @@ struct stage {
 	int sync_parent, sync_child;
 	int tty_master; /* foreground with a terminal, after the console step */
 	char *page;     /* last completed steps, see STAGE_PAGE_* */
+	struct restoring *restoring;
 	int trace_fd;
 	bool debug;
 

@@ -25,6 +25,7 @@
 #include "runtime/interrupt.h"
 #include "runtime/procattr.h"
 #include "runtime/stage_answers.h"
+#include "runtime/stage_rows.h"
 #include "runtime/tty.h"
 #include "spec/spec_docs.h"
 
@@ -158,19 +159,12 @@ static int run_hooks(struct stage *s, enum spec_hook_kind kind, const char *stat
 	return hooks_run(&run, err);
 }
 
-int stage_answer_hooks(void *ctx, struct err *err)
+int stage_run_hooks(struct stage *s, struct err *err)
 {
-	struct stage *s = ctx;
 	struct err lock_err = { 0 };
-	struct sync_msg msg;
 	int r;
 
 	s->poststop_due = true;
-	if (!s->plan->hooks_sync)
-		return 0;
-	r = stage_expect(s, SYNC_HOOKS_REQ, &msg, NULL, err);
-	if (r < 0)
-		return r;
 	/* A hook may call us for this very container. */
 	state_dir_unlock(&s->dir);
 	r = run_hooks(s, HOOK_PRESTART, "creating", err);
@@ -180,7 +174,37 @@ int stage_answer_hooks(void *ctx, struct err *err)
 		*err = lock_err;
 		r = -lock_err.code;
 	}
+	return r;
+}
+
+int stage_answer_hooks(void *ctx, struct err *err)
+{
+	struct stage *s = ctx;
+	struct sync_msg msg;
+	int r;
+
+	s->poststop_due = true;
+	if (!s->plan->hooks_sync)
+		return 0;
+	r = stage_expect(s, SYNC_HOOKS_REQ, &msg, NULL, err);
+	if (r >= 0)
+		r = stage_run_hooks(s, err);
 	return r < 0 ? r : stage_tell(s, SYNC_HOOKS_OK, err);
+}
+
+int stage_hand_console(struct stage *s, int *master, struct err *err)
+{
+	int r;
+
+	if (s->prep.console_sock < 0) {
+		/* In the foreground. Set up before the program can look at it. */
+		tty_master_like_host(*master);
+		s->tty_master = fd_take(master);
+		return 0;
+	}
+	r = tty_send(s->prep.console_sock, *master, "/dev/ptmx", "console socket", err);
+	s->prep.console_sock = fd_close(s->prep.console_sock);
+	return r;
 }
 
 int stage_answer_console(void *ctx, struct err *err)
@@ -197,15 +221,7 @@ int stage_answer_console(void *ctx, struct err *err)
 		return r;
 	if (master < 0)
 		return err_set(err, EPROTO, "init sent no terminal");
-	if (s->prep.console_sock < 0) {
-		/* In the foreground. Set up before the program can look at it. */
-		tty_master_like_host(master);
-		s->tty_master = fd_take(&master);
-		return 0;
-	}
-	r = tty_send(s->prep.console_sock, master, "/dev/ptmx", "console socket", err);
-	s->prep.console_sock = fd_close(s->prep.console_sock);
-	return r;
+	return stage_hand_console(s, &master, err);
 }
 
 /* OCI ContainerProcessState, to the agent that will answer the notifications. */

@@ -326,6 +326,23 @@ static void give_stdio(uint32_t uid)
 	}
 }
 
+/* The caller's /dev/null is a file of the host's mounts, which a checkpoint could not name and which
+ * would hold them. The container's own does as well; where it has none, the caller's has to do. */
+static void take_own_null(void)
+{
+	CLEANUP_FD int own = -EBADF;
+
+	for (int fd = 0; fd < 3; fd++) {
+		if (!path_is_chrdev(fd, 1, 3))
+			continue;
+		if (own < 0)
+			own = fd_open("/dev/null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+		/* What the image has under that name is believed only if it is the device. */
+		if (own < 0 || !path_is_chrdev(own, 1, 3) || dup2(own, fd) < 0)
+			return;
+	}
+}
+
 /* Late, because the steps before may still have something to say on the runtime's stderr. */
 static int step_stdio(void *ctx, struct err *err)
 {
@@ -337,6 +354,7 @@ static int step_stdio(void *ctx, struct err *err)
 		if (s->prep.stdio_child[fd] >= 0 && dup2(s->prep.stdio_child[fd], fd) < 0)
 			return err_sys(err, "make the pipe fd %d", fd);
 	give_stdio(s->plan->process->creds.uid);
+	take_own_null();
 	return 0;
 }
 

@@ -26,6 +26,7 @@
 #include "runtime/procattr.h"
 #include "runtime/protect.h"
 #include "runtime/stage_answers.h"
+#include "runtime/stage_rows.h"
 #include "spec/spec_docs.h"
 
 void stage_setup(struct stage *s)
@@ -94,7 +95,7 @@ static const char *timestamp(struct arena *arena)
 
 /* ---- before the clone ---- */
 
-static int step_state(void *ctx, struct err *err)
+int stage_row_state(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 	const struct plan_request *req = s->plan->request;
@@ -134,7 +135,7 @@ static int step_state(void *ctx, struct err *err)
 	return 0;
 }
 
-static void undo_state(void *ctx)
+void stage_undo_state(void *ctx)
 {
 	struct stage *s = ctx;
 	struct err err = { 0 };
@@ -200,7 +201,7 @@ static int end_holder(struct stage *s, struct err *err)
 	return cgroup_holder_gone(s->plan->cgroup, err);
 }
 
-static int step_cgroup(void *ctx, struct err *err)
+int stage_row_cgroup(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 	struct err undo = { 0 };
@@ -232,7 +233,7 @@ static int step_cgroup(void *ctx, struct err *err)
 	return r;
 }
 
-static void undo_cgroup(void *ctx)
+void stage_undo_cgroup(void *ctx)
 {
 	struct stage *s = ctx;
 	struct err err = { 0 };
@@ -245,7 +246,7 @@ static void undo_cgroup(void *ctx)
 		log_warning("%s", err.msg);
 }
 
-static int step_rdt(void *ctx, struct err *err)
+int stage_row_rdt(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 	int r = s->plan->rdt ? rdt_create(s->plan->rdt, &s->rdt_made, err) : 0;
@@ -255,7 +256,7 @@ static int step_rdt(void *ctx, struct err *err)
 	return r;
 }
 
-static void undo_rdt(void *ctx)
+void stage_undo_rdt(void *ctx)
 {
 	struct stage *s = ctx;
 
@@ -313,14 +314,27 @@ static int enter_before_clone(struct stage *s, struct ns_saved *saved, struct er
 	return 0;
 }
 
-static int clone_child(struct stage *s, struct err *err)
+int stage_clone(struct stage *s, struct spawn_args *args, struct spawned *child, struct err *err)
 {
 	CLEANUP_FD int cgroup_fd = s->cgroup.n ? cgroup_open_v2(&s->cgroup) : -EBADF;
 	int n_tasks = cgroup_open_tasks(&s->cgroup, s->tasks, STAGE_TASKS_MAX), r;
-	struct spawned *child = s->prep.helper ? &s->helper : &s->init;
+
+	args->cgroup_fd = cgroup_fd;
+	s->n_tasks = n_tasks > 0 ? (size_t)n_tasks : 0;
+	s->tasks_open = n_tasks >= 0;
+	/* A v2 cgroup that cannot be opened is the parent's to fail on, and not absent. */
+	for (size_t i = 0; i < s->cgroup.n; i++)
+		s->has_v2 |= s->cgroup.v[i].v2;
+	r = spawn_process(args, child, err);
+	for (size_t i = 0; i < s->n_tasks; i++)
+		fd_close(s->tasks[i]);
+	return r;
+}
+
+static int clone_child(struct stage *s, struct err *err)
+{
 	struct spawn_args args = {
 		.flags = s->plan->ns.make & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME),
-		.cgroup_fd = cgroup_fd,
 		.fn = stage_init_main,
 		.arg = s,
 	};
@@ -329,15 +343,7 @@ static int clone_child(struct stage *s, struct err *err)
 		args.flags = 0;
 		args.fn = stage_join_main;
 	}
-	s->n_tasks = n_tasks > 0 ? (size_t)n_tasks : 0;
-	s->tasks_open = n_tasks >= 0;
-	/* A v2 cgroup that cannot be opened is the parent's to fail on, and not absent. */
-	for (size_t i = 0; i < s->cgroup.n; i++)
-		s->has_v2 |= s->cgroup.v[i].v2;
-	r = spawn_process(&args, child, err);
-	for (size_t i = 0; i < s->n_tasks; i++)
-		fd_close(s->tasks[i]);
-	return r;
+	return stage_clone(s, &args, s->prep.helper ? &s->helper : &s->init, err);
 }
 
 bool stage_is_placed(const struct stage *s, const struct spawned *child)
@@ -440,7 +446,7 @@ static int place_beside_init(const struct stage *s, pid_t pid, struct err *err)
 	return r < 0 ? err_sysn(err, r, "write \"%s\"", procs) : 0;
 }
 
-static int place(struct stage *s, const struct spawned *child, struct err *err)
+int stage_place(struct stage *s, const struct spawned *child, struct err *err)
 {
 	int r = 0;
 
@@ -467,7 +473,7 @@ static int step_join(void *ctx, struct err *err)
 
 	if (!s->prep.helper)
 		return 0;
-	r = place(s, &s->helper, err);
+	r = stage_place(s, &s->helper, err);
 	if (r >= 0)
 		r = stage_tell(s, SYNC_MAP_OK, err);
 	if (r < 0)
@@ -492,7 +498,7 @@ static int step_join(void *ctx, struct err *err)
 
 /* Later changes of the bundle must not reach this container (OCI, "Bundle"). Who finds the pid in the
  * state also finds this. */
-static int step_config(void *ctx, struct err *err)
+int stage_row_config(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 	const struct stage_request *req = s->request;
@@ -517,12 +523,12 @@ static int step_place(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 	/* The helper is there already, and init with it. */
-	int r = s->prep.helper ? 0 : place(s, &s->init, err);
+	int r = s->prep.helper ? 0 : stage_place(s, &s->init, err);
 
 	return r < 0 ? r : end_holder(s, err);
 }
 
-static int step_devices(void *ctx, struct err *err)
+int stage_row_devices(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 
@@ -561,7 +567,7 @@ static int step_tidy(void *ctx UNUSED, struct err *err UNUSED)
 	return 0;
 }
 
-static int step_complete(void *ctx, struct err *err)
+int stage_row_complete(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 
@@ -583,21 +589,21 @@ static int step_release(void *ctx, struct err *err)
 }
 
 static const struct step parent_steps[] = {
-	{ "state", step_state, undo_state, WHEN_INIT },
+	{ "state", stage_row_state, stage_undo_state, WHEN_INIT },
 	{ "files", step_files, NULL, WHEN_ALWAYS },
-	{ "cgroup", step_cgroup, undo_cgroup, WHEN_INIT },
-	{ "rdt", step_rdt, undo_rdt, WHEN_INIT },
+	{ "cgroup", stage_row_cgroup, stage_undo_cgroup, WHEN_INIT },
+	{ "rdt", stage_row_rdt, stage_undo_rdt, WHEN_INIT },
 	{ "prep", step_prep, undo_prep, WHEN_ALWAYS },
 	{ "spawn", step_spawn, undo_spawn, WHEN_ALWAYS },
 	{ "join", step_join, NULL, WHEN_ALWAYS },
 	/* What init does not wait for is done from here on, while that makes its mounts. */
-	{ "config", step_config, NULL, WHEN_INIT },
+	{ "config", stage_row_config, NULL, WHEN_INIT },
 	/* As early as can be: who finds the state after a crash also finds init. */
 	{ "record", step_record, NULL, WHEN_INIT },
 	/* Before MAP_OK: init does nothing of its own outside its cgroup. */
 	{ "place", step_place, NULL, WHEN_ALWAYS },
 	/* Before every hook, and before any code of the container's. */
-	{ "devices", step_devices, NULL, WHEN_INIT },
+	{ "devices", stage_row_devices, NULL, WHEN_INIT },
 	/* Before MAP_OK and every hook. */
 	{ "netdev", step_netdev, undo_netdev, WHEN_INIT },
 	{ "maps", stage_answer_maps, NULL, WHEN_ALWAYS },
@@ -606,7 +612,7 @@ static const struct step parent_steps[] = {
 	{ "console", stage_answer_console, NULL, WHEN_ALWAYS },
 	{ "listener", stage_answer_listener, NULL, WHEN_ALWAYS },
 	{ "ready", stage_answer_ready, NULL, WHEN_ALWAYS },
-	{ "complete", step_complete, NULL, WHEN_INIT },
+	{ "complete", stage_row_complete, NULL, WHEN_INIT },
 	{ "release", step_release, NULL, WHEN_ALWAYS },
 };
 

@@ -316,13 +316,14 @@ static int mount_mapped_overlay(const char *bundle, const struct front_mount *m,
 	struct front_idmap_lowers lowers = { 0 };
 	struct front_mount with = *m;
 	CLEANUP_FREE char *list = NULL;
-	int r = read_options(m, &o, err);
+	int r;
 
 	if (!options)
-		r = err_set(err, ENOMEM, "out of memory");
+		return err_set(err, ENOMEM, "out of memory");
+	r = read_options(m, &o, err);
+	memcpy(options, m->options, m->n_options * sizeof(*options));
 	with.options = options;
 	for (size_t i = 0; r == 0 && i < m->n_options; i++) {
-		options[i] = m->options[i];
 		if (!str_starts_with(m->options[i], "lowerdir=") || list)
 			continue;
 		r = front_idmap_lowers(bundle, m->options[i] + 9, &o, &lowers, err);

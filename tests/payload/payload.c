@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -396,6 +398,71 @@ static int cmd_flood(int argc, char **argv)
 	return 0;
 }
 
+/* count FILE: a number that grows, in the first line of FILE (never empty) and on stdout. */
+static int cmd_count(int argc, char **argv)
+{
+	struct timespec pause = { 0, 20000000 };
+	char text[32];
+
+	if (argc < 2)
+		return die("count FILE");
+	for (long i = 1;; i++) {
+		int n = snprintf(text, sizeof(text), "%ld\n", i);
+		int fd = open(argv[1], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+		if (fd < 0 || write(fd, text, (size_t)n) != n)
+			return die(argv[1]);
+		close(fd);
+		/* Nobody has to listen. */
+		if (write(1, text, (size_t)n) < 0)
+			errno = 0;
+		nanosleep(&pause, NULL);
+	}
+}
+/* talk PORT FILE: one connection to 127.0.0.1; sends a growing number a line, and keeps in FILE the
+ * last that came back. Ends with the connection. */
+static int cmd_talk(int argc, char **argv)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct timespec pause = { 0, 20000000 };
+	char text[32], back[32];
+	int sock;
+
+	if (argc < 3)
+		return die("talk PORT FILE");
+	to.sin_port = htons((uint16_t)atoi(argv[1]));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return die("connect");
+	for (long i = 1;; i++) {
+		int n = snprintf(text, sizeof(text), "%ld\n", i), fd, at = 0;
+
+		if (write(sock, text, (size_t)n) != n)
+			return die("send");
+		while (at < n) {
+			ssize_t got = read(sock, back + at, (size_t)(n - at));
+
+			if (got <= 0)
+				return die("receive");
+			at += (int)got;
+		}
+		if (memcmp(text, back, (size_t)n) != 0)
+			return die("another number came back");
+		fd = open(argv[2], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		if (fd < 0 || write(fd, back, (size_t)n) != n)
+			return die(argv[2]);
+		close(fd);
+		nanosleep(&pause, NULL);
+	}
+}
+/* lock FILE: takes a lock (flock) and keeps it. */
+static int cmd_lock(int argc, char **argv)
+{
+	int fd = open(argc > 1 ? argv[1] : "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ? die("lock") : 0;
+}
 static int cmd_echo(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
@@ -648,6 +715,7 @@ static const struct {
 	{ "open", cmd_open },       { "syscalls", cmd_syscalls }, { "mknod", cmd_mknod },
 	{ "time", cmd_time },       { "oom", cmd_oom },           { "remount", cmd_remount },
 	{ "spam", cmd_spam },       { "notify", cmd_notify },     { "flood", cmd_flood },
+	{ "count", cmd_count },     { "talk", cmd_talk },         { "lock", cmd_lock },
 };
 
 int main(int argc, char **argv)
