@@ -34,7 +34,7 @@ started() { # NUMBER: the container counts, beyond it
 		tail -n 1 "$T/log"
 		return 1
 	}
-	wait_for 20 above "${1:-3}"
+	wait_for 60 above "${1:-3}"
 }
 dump() { rt checkpoint --image-path "$IMG" "$@" "$ID"; }
 undump() {
@@ -47,7 +47,7 @@ undump() {
 # What counted at the checkpoint counts on from there, and not from 1.
 goes_on() { # [FILE]
 	local before=$1 file=${2:-$N}
-	wait_for 20 above "$before" "$file"
+	wait_for 60 above "$before" "$file"
 	[ "$(number "$file")" -lt $((before + 2000)) ]
 }
 mounts_of() { # PID: what is where, without what is new each time
@@ -56,7 +56,7 @@ mounts_of() { # PID: what is where, without what is new each time
 holder() { # a network namespace: its path in NS
 	unshare -n -u -i sleep 300 3>&- >/dev/null 2>&1 &
 	HELPERS="$HELPERS $!"
-	wait_for 5 differs "$!"
+	wait_for 30 differs "$!"
 	NS=/proc/$!/ns
 	nsenter --net="$NS/net" ip link set lo up
 }
@@ -93,7 +93,7 @@ differs() { [ "$(readlink "/proc/$1/ns/ipc")" != "$(readlink /proc/self/ns/ipc)"
 	[ -z "$(find "$STATE" -name 'm[0-9]*')" ]
 	! grep -q "$STATE" /proc/self/mountinfo
 	rt kill "$ID" KILL
-	wait_for 10 is_status stopped
+	wait_for 60 is_status stopped
 	rt delete "$ID"
 }
 
@@ -198,17 +198,17 @@ differs() { [ "$(readlink "/proc/$1/ns/ipc")" != "$(readlink /proc/self/ns/ipc)"
 	cfg '.process.terminal = true'
 	console recv "$T/c.sock" 3>&- >"$T/c1" 2>&1 &
 	HELPERS="$HELPERS $!"
-	wait_for 5 test -S "$T/c.sock"
+	wait_for 30 test -S "$T/c.sock"
 	ct_run --detach --console-socket "$T/c.sock"
-	wait_for 20 grep -q '^5' "$T/c1"
+	wait_for 60 grep -q '^5' "$T/c1"
 	dump
 	n=$(number)
 	! grep -q "^$((n + 1))" "$T/c1"
 	console recv "$T/d.sock" 3>&- >"$T/c2" 2>&1 &
 	HELPERS="$HELPERS $!"
-	wait_for 5 test -S "$T/d.sock"
+	wait_for 30 test -S "$T/d.sock"
 	undump --console-socket "$T/d.sock"
-	wait_for 20 grep -q "^$((n + 2))" "$T/c2"
+	wait_for 60 grep -q "^$((n + 2))" "$T/c2"
 	! grep -qx "1.\?" "$T/c2"
 	run rt exec "$ID" /bin/payload stat /dev/console </dev/null
 	has "type 20000"
@@ -218,7 +218,7 @@ differs() { [ "$(readlink "/proc/$1/ns/ipc")" != "$(readlink /proc/self/ns/ipc)"
 	local n rc=0
 	rt run --bundle "$BUNDLE" "$ID" </dev/null >"$T/o1" 2>"$T/e1" 3>&- &
 	HELPERS="$HELPERS $!"
-	wait_for 20 above 3
+	wait_for 60 above 3
 	dump
 	n=$(number)
 	grep -q 'pipe:' "$IMG/descriptors.json"
@@ -229,10 +229,10 @@ differs() { [ "$(readlink "/proc/$1/ns/ipc")" != "$(readlink /proc/self/ns/ipc)"
 	) 3>&- &
 	HELPERS="$HELPERS $!"
 	wait_for 30 above "$n"
-	wait_for 20 grep -qx "$((n + 2))" "$T/o2"
+	wait_for 60 grep -qx "$((n + 2))" "$T/o2"
 	! grep -qx 1 "$T/o2"
 	rt kill "$ID" KILL
-	wait_for 20 test -s "$T/rc"
+	wait_for 60 test -s "$T/rc"
 	[ "$(cat "$T/rc")" = 137 ]
 	[ ! -s "$T/e2" ]
 	run_rt state "$ID"
@@ -257,7 +257,7 @@ differs() { [ "$(readlink "/proc/$1/ns/ipc")" != "$(readlink /proc/self/ns/ipc)"
 		print("closed", flush=True)
 	PY
 	HELPERS="$HELPERS $!"
-	wait_for 10 grep -q listening "$T/server"
+	wait_for 60 grep -q listening "$T/server"
 	cfg '(.linux.namespaces[] | select(.type == "network")).path = $p' --arg p "$NS/net"
 	args talk 7007 /tmp/n
 	started
@@ -369,7 +369,7 @@ differs() { [ "$(readlink "/proc/$1/ns/ipc")" != "$(readlink /proc/self/ns/ipc)"
 	criu lazy-pages --page-server --address 127.0.0.1 --port "$port" -D "$IMG" -W "$T/lazy" \
 		-o lazy.log </dev/null >"$T/lazy.out" 2>&1 3>&- &
 	HELPERS="$HELPERS $!"
-	wait_for 20 test -S "$T/lazy/lazy-pages.socket"
+	wait_for 60 test -S "$T/lazy/lazy-pages.socket"
 	OTHER=$ID-lazy
 	cfg '.linux.cgroupsPath = $c' --arg c "$CG-lazy"
 	if ! undump --lazy-pages --work-path "$T/lazy"; then
@@ -456,7 +456,7 @@ clean_cgroup() { [ -z "$(cgroup_dirs)" ]; }
 	status_is 1
 	one_line_with "Container cannot be checkpointed in created state"
 	ct_start
-	wait_for 20 above 1
+	wait_for 60 above 1
 	run dump --parent-path /abs
 	one_line_with "must be relative to the image path"
 	run dump --manage-cgroups-mode loose
@@ -506,7 +506,7 @@ clean_cgroup() { [ -z "$(cgroup_dirs)" ]; }
 		[ "$status" -ne 0 ]
 		# criu sees its end and kills what it had restored; or it was not there yet.
 		rt delete --force "$ID"
-		wait_for 20 clean_cgroup
+		wait_for 60 clean_cgroup
 	done
 	undump
 	is_status running

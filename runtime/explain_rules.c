@@ -260,14 +260,14 @@ bool explain_matches(const char *rule, const char *pattern)
 
 /* ---- what is written into cgroups ---- */
 
-/* True if a cgroup of that hierarchy has the file. On v2 the root has few, and its children have
- * those of the controllers that are enabled for them: if no one is, nobody can tell. */
+/* True if a cgroup of that hierarchy has the file, or nobody can tell: the root has few, and there may
+ * be no other. On v2 the children have those of the controllers that are enabled for them. */
 static bool cgroup_has_file(const struct plan_cgroup_dir *dir, const char *file)
 {
 	char path[PATH_MAX], enabled[1024];
 	size_t n = strcspn(file, ".");
+	bool found = false, seen = false;
 	struct dirent *entry;
-	bool found;
 	DIR *d;
 
 	snprintf(path, sizeof(path), "%s/%s", dir->mount_point, file);
@@ -276,17 +276,19 @@ static bool cgroup_has_file(const struct plan_cgroup_dir *dir, const char *file)
 	d = opendir(dir->mount_point);
 	if (!d)
 		return true;
-	found = false;
 	for (size_t i = 0; !found && i < CGROUP_CHILDREN_MAX && (entry = readdir(d));) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/%s", dir->mount_point, entry->d_name, file);
 		found = access(path, F_OK) == 0;
+		/* Afterwards: a cgroup that goes meanwhile has shown nothing. */
+		snprintf(path, sizeof(path), "%s/%s/cgroup.procs", dir->mount_point, entry->d_name);
+		seen |= access(path, F_OK) == 0;
 		i++;
 	}
 	closedir(d);
 	if (found || !dir->v2)
-		return found;
+		return found || !seen;
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir->mount_point);
 	if (io_read_small(AT_FDCWD, path, enabled, sizeof(enabled)) < 0)
 		return true;

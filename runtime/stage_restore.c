@@ -14,7 +14,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -25,6 +28,7 @@
 #include "runtime/criu_plan.h"
 #include "runtime/interrupt.h"
 #include "runtime/mount_stash.h"
+#include "runtime/ns.h"
 #include "runtime/protect.h"
 #include "runtime/stage_criu.h"
 #include "runtime/stage_rows.h"
@@ -431,6 +435,55 @@ static int row_restored(void *ctx, struct err *err)
 	return wait_for(ctx, "post-restore", NULL, err);
 }
 
+static int set_root_readonly(const struct stage *s)
+{
+	struct sys_mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct err err = { 0 };
+	struct statvfs now;
+	int r = ns_enter_process(s->init.pidfd, s->init.pid, CLONE_NEWNS, &err);
+
+	if (r >= 0)
+		r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr);
+	/* 5.12 has the call. A remount says all flags anew; the mount's own words for these are
+	 * those of statvfs. */
+	if (r == -ENOSYS && statvfs("/", &now) == 0)
+		r = mount(NULL, "/", NULL,
+			  MS_REMOUNT | MS_BIND | MS_RDONLY |
+				  (now.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC)),
+			  NULL) < 0
+			    ? -errno
+			    : 0;
+	return r;
+}
+
+static void readonly_main(void *arg)
+{
+	int r = set_root_readonly(arg);
+
+	_exit(r < 0 ? -r : 0);
+}
+
+/* criu before 4.0 restores the root's mount without its flags. */
+static int row_readonly(void *ctx, struct err *err)
+{
+	struct stage *s = ctx;
+	struct spawn_args args = { .cgroup_fd = -EBADF, .fn = readonly_main, .arg = s };
+	struct spawned child = { .pidfd = -EBADF };
+	int r, status;
+
+	if (!s->plan->mounts->rootfs_readonly)
+		return 0;
+	r = spawn_process(&args, &child, err);
+	if (r < 0)
+		return r;
+	status = spawn_wait(&child);
+	fd_close(child.pidfd);
+	if (status == 0)
+		return 0;
+	r = status > 0 && WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+	return err_sysn(err, r, "make the root read-only");
+}
+
 static int row_release(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
@@ -465,6 +518,7 @@ static const struct step restore_steps[] = {
 	{ "namespaces", row_namespaces, NULL, WHEN_ALWAYS },
 	/* All processes are there and stopped. */
 	{ "restored", row_restored, NULL, WHEN_ALWAYS },
+	{ "readonly", row_readonly, NULL, WHEN_ALWAYS },
 	{ "complete", stage_row_complete, NULL, WHEN_ALWAYS },
 	{ "release", row_release, NULL, WHEN_ALWAYS },
 };
