@@ -341,7 +341,7 @@ int criu_fail(struct criu_run *run, const struct criu_event *event, const char *
 	if (run->options)
 		log = fd_openat(run->work_fd, run->log_file, O_RDONLY | O_NOFOLLOW, 0);
 	criu_log_errors_of(log, &why);
-	logged = why.len > 0;
+	logged = run->options && why.len > 0;
 	if (!logged)
 		criu_log_errors_of(run->output, &why);
 	if (!why.len && event->error[0])
