@@ -272,7 +272,10 @@ static void rested(void *user)
 static void pump_rest(struct pump *p, size_t n)
 {
 	struct stdio *s = p->owner;
-	uint64_t ns = s->capturing || s->exited ? 0 : pace_turn(&p->pace, p->fd, n);
+	/* A client of the sink's is slow itself, and may leave when it hears of the exit (containerd's
+	 * do): with a larger pipe the container would end with more unread. */
+	bool paced = !s->capturing && !s->exited && !s->sink.put;
+	uint64_t ns = paced ? pace_turn(&p->pace, p->fd, n) : 0;
 
 	if (ns && !p->rest_timer && ev_timer_ns(s->config.ev, ns, rested, p, &p->rest_timer) < 0)
 		p->rest_timer = NULL;
