@@ -432,9 +432,11 @@ v1() { cat "/sys/fs/cgroup/$1$CG/$2"; }
 	requires v1
 	cfg '.linux.resources.cpu = {"quota": 5000, "period": 50000}'
 	running spin 60
-	sleep 0.5
-	rt events --stats "$ID" >"$T/stats"
-	jq -e '.data.cpu.throttling | .periods > 0 and .throttledPeriods > 0 and .throttledTime > 0' "$T/stats"
+	throttled() {
+		rt events --stats "$ID" >"$T/stats"
+		jq -e '.data.cpu.throttling | .periods > 0 and .throttledPeriods > 0 and .throttledTime > 0' "$T/stats"
+	}
+	wait_for 20 throttled
 }
 
 @test "events: a line every interval, until the container is deleted" {
