@@ -68,6 +68,15 @@ static int enable_refused(const char *dir, const char *controller, int r, struct
 	return err_sysn(err, r, "enable controller \"%s\" below \"%s\"", controller, dir);
 }
 
+/* What an administrator or systemd delegates is mostly below cgroups that are not ours to write. */
+static bool is_enabled(const char *dir, const char *controller)
+{
+	char has[CONTROLLERS_MAX];
+
+	return read_file(dir, "cgroup.subtree_control", has, sizeof(has)) >= 0 &&
+	       plan_cgroup_has_word(has, ' ', controller);
+}
+
 /* All at once; where that is refused, one by one, and only a required one must succeed. Of those
  * that are not, none where the cgroup has processes: the kernel would take some, and turn the
  * cgroup into the root of a threaded tree, in which no container can be. */
@@ -89,7 +98,7 @@ static int enable_in(const char *dir, const char *wanted, const char *required, 
 
 		plus_words(word, &one);
 		r = write_file(dir, "cgroup.subtree_control", buf);
-		if (r < 0 && plan_cgroup_has_word(required, ' ', word))
+		if (r < 0 && plan_cgroup_has_word(required, ' ', word) && !is_enabled(dir, word))
 			return enable_refused(dir, word, r, err);
 	}
 	return 0;
