@@ -22,8 +22,8 @@ setup() {
 teardown() {
 	as delete --force "$ID" >/dev/null 2>&1 || true
 	if [ -n "$PARENT" ]; then
-		find "$PARENT" -depth -type d -exec rmdir {} + || true
-		[ ! -d "$PARENT" ]
+		find "${PARENT%/*}" -depth -type d -exec rmdir {} + || true
+		[ ! -d "${PARENT%/*}" ]
 	fi
 	teardown_common
 }
@@ -35,11 +35,11 @@ in_cgroup() {
 }
 # What an administrator, or systemd, gives: a cgroup of the user's own, its controllers handed on.
 delegate() {
-	local c
-	PARENT=/sys/fs/cgroup/thole-test-user-$ID
-	mkdir "$PARENT" "$PARENT/shell"
+	local c above=/sys/fs/cgroup/thole-test-user-$ID
+	PARENT=$above/own
+	mkdir "$above" "$PARENT" "$PARENT/shell"
 	for c in memory pids cpu hugetlb; do
-		! grep -qw $c "$PARENT/cgroup.controllers" || echo +$c >"$PARENT/cgroup.subtree_control"
+		! grep -qw $c "$above/cgroup.controllers" || echo +$c | tee "$above/cgroup.subtree_control" >"$PARENT/cgroup.subtree_control"
 	done
 	chown $U "$PARENT" "$PARENT"/cgroup.{procs,threads,subtree_control} "$PARENT/shell" "$PARENT"/shell/cgroup.{procs,threads,subtree_control}
 	cfg '.linux.cgroupsPath = $p' --arg p "${PARENT#/sys/fs/cgroup}/ct"
