@@ -39,7 +39,9 @@ delegate() {
 	PARENT=$above/own
 	mkdir "$above" "$PARENT" "$PARENT/shell"
 	for c in memory pids cpu hugetlb; do
-		! grep -qw $c "$above/cgroup.controllers" || echo +$c | tee "$above/cgroup.subtree_control" >"$PARENT/cgroup.subtree_control"
+		grep -qw $c "$above/cgroup.controllers" || continue
+		echo +$c >"$above/cgroup.subtree_control"
+		echo +$c >"$PARENT/cgroup.subtree_control"
 	done
 	chown $U "$PARENT" "$PARENT"/cgroup.{procs,threads,subtree_control} "$PARENT/shell" "$PARENT"/shell/cgroup.{procs,threads,subtree_control}
 	cfg '.linux.cgroupsPath = $p' --arg p "${PARENT#/sys/fs/cgroup}/ct"
