@@ -328,8 +328,9 @@ int container_start(struct arena *arena, const char *root, const char *id,
 		fifos_unlink(dir.fd);
 		r = run_poststart(arena, spec, &state, err);
 		/* OCI 1.3: a failing poststart hook stops the container. */
-		if (r < 0 && proc_signal(pidfd, SIGKILL) < 0)
-			log_debug("init had ended before its poststart hook failed");
+		if (r < 0 &&
+		    (proc_signal(pidfd, SIGKILL) < 0 || proc_await_end(pidfd, STAGE_KILL_MS) == 0))
+			log_debug("init has not ended by our hand after its poststart hook failed");
 	}
 	if (r >= 0)
 		notify_wait(&notify, state.pid, pidfd);
