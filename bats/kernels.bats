@@ -161,7 +161,7 @@ old() { missing "$1" "$2" "$RUNTIME" --root "$STATE" "${@:3}"; }
 			has ran
 		done
 	done
-	wait_for 10 test "$(grep -c "seccompFd.*seccomp notify" "$T/agent.out")" -eq 8
+	wait_for 10 eval '[ "$(grep -c "seccompFd.*seccomp notify" "$T/agent.out")" -eq 8 ]'
 }
 
 @test "no pidfds: --pidfd-socket still works, its pidfd comes with the clone" {

@@ -28,8 +28,7 @@ host_ns() { readlink "/proc/self/ns/$1" | sed 's/.*\[\(.*\)\]/\1/'; }
 @test "namespaces joined by path" {
 	unshare -n -u -i sleep 100 &
 	local p=$!
-	wait_for 5 test "$(readlink /proc/self/ns/net)" != "$(readlink /proc/$p/ns/net)"
-	sleep 0.2
+	wait_for 5 eval '[ "$(readlink /proc/self/ns/net)" != "$(readlink /proc/'$p'/ns/net)" ]'
 	cfg '.linux.namespaces = [{"type":"pid"},{"type":"mount"},
 		{"type":"network","path":$n},{"type":"uts","path":$u},{"type":"ipc","path":$i}] | del(.hostname)' \
 		--arg n /proc/$p/ns/net --arg u /proc/$p/ns/uts --arg i /proc/$p/ns/ipc
