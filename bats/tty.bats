@@ -38,11 +38,13 @@ console() { python3 "$TOP/tests/lib/console.py" "$@"; }
 }
 
 @test "run: in the foreground on a terminal" {
-	args isatty + id + exit 6
+	args isatty + winch 0 + id + exit 6
 	run console pty "$RUNTIME" --root "$STATE" run --bundle "$BUNDLE" "$ID" </dev/null
 	status_is 6
 	has "tty 1 1 1"
 	has "size 24 80"
+	# There when the process starts; runc sets it afterwards.
+	[ "$RT_NAME" != thole ] || has_not "size 0 0"
 	has "terminal restored"
 }
 

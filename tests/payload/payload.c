@@ -257,29 +257,27 @@ static int cmd_isatty(int argc, char **argv)
 	return 0;
 }
 
-static volatile sig_atomic_t got_winch;
 static void on_winch(int sig)
 {
 	(void)sig;
-	got_winch = 1;
 }
-/* Prints the window size now and at each of N changes. */
+/*
+ * Prints the window size, and then each of N changes. A size that nobody has set yet is waited for (runc
+ * sets it when the process runs already), and a signal without a change counts for nothing.
+ */
 static int cmd_winch(int argc, char **argv)
 {
-	struct winsize w = { 0 };
+	struct winsize w = { 0 }, last = { 0 };
 	sigset_t block, old;
 
 	sigemptyset(&block);
 	sigaddset(&block, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &block, &old);
 	signal(SIGWINCH, on_winch);
-	for (int i = 0, n = argc > 1 ? atoi(argv[1]) : 1; i <= n; i++) {
-		if (i) {
-			while (!got_winch)
-				sigsuspend(&old);
-			got_winch = 0;
-		}
-		ioctl(0, TIOCGWINSZ, &w);
+	for (int left = argc > 1 ? atoi(argv[1]) : 1; left >= 0; left--) {
+		while (ioctl(0, TIOCGWINSZ, &w) == 0 && !memcmp(&w, &last, sizeof(w)))
+			sigsuspend(&old);
+		last = w;
 		printf("size %u %u\n", w.ws_row, w.ws_col);
 		fflush(stdout);
 	}
@@ -313,7 +311,10 @@ static void on_sig(int sig)
 {
 	last_sig = sig;
 }
-/* Waits for a signal, prints its number, exits with 40 + number modulo 100. */
+/*
+ * Waits for a signal, prints its number, exits with 40 + number modulo 100. Not for those that do nothing
+ * by default: a terminal's change, and what a Go runtime sends itself and passes on.
+ */
 static int cmd_catch(int argc, char **argv)
 {
 	sigset_t block, old;
@@ -322,7 +323,7 @@ static int cmd_catch(int argc, char **argv)
 	sigfillset(&block);
 	sigprocmask(SIG_BLOCK, &block, &old);
 	for (int s = 1; s < 32; s++)
-		if (s != SIGKILL && s != SIGSTOP && s != SIGCHLD)
+		if (s != SIGKILL && s != SIGSTOP && s != SIGCHLD && s != SIGWINCH && s != SIGURG)
 			signal(s, on_sig);
 	printf("ready\n");
 	fflush(stdout);
