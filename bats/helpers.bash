@@ -92,9 +92,9 @@ ct_run() { rt run --bundle "$BUNDLE" "$@" "$ID" </dev/null; }
 ct_create() { rt create --bundle "$BUNDLE" --pid-file "$T/pid" "$@" "$ID" </dev/null >"$T/out" 2>"$T/err"; }
 ct_start() { rt start "$ID"; }
 ct_status() { rt state "$ID" | jq -r .status; }
-# Waits until COMMAND succeeds, at most SECONDS.
+# Waits until COMMAND succeeds, at most SECONDS of a quick machine.
 wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * 3))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || {

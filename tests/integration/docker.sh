@@ -286,7 +286,11 @@ t_live_restore() {
 	eventually logs_have lr "^$n\$"
 	d kill lr
 	d wait lr
-	is "$(d logs lr | head -n $n | cksum)" "$(seq 0 $((n - 1)) | cksum)"
+	# But for a line or two that the killed daemon itself had read and not yet written.
+	d logs lr | awk -v n=$n 'NR == 1 { last = -1 }
+		$1 <= last { print $1 " after " last; bad = 1 }
+		{ missing += $1 - last - 1; last = $1 }
+		END { print missing " missing up to " last; exit bad || missing > 2 || last < n }'
 	gone lr
 }
 t_attach() {

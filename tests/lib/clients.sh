@@ -169,10 +169,10 @@ status() {
 	echo "status $rc instead of $want: $*"
 	return 1
 }
-# eventually COMMAND...: tried for ten seconds.
+# eventually COMMAND...: tried for half a minute (a daemon needs six seconds to start on a busy machine).
 eventually() {
-	local i
-	for ((i = 0; i < 50; i++)); do
+	local end=$((SECONDS + 30))
+	while [ $SECONDS -lt $end ]; do
 		"$@" && return 0
 		sleep 0.2
 	done
