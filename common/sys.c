@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/stat.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -166,6 +168,22 @@ int sys_pivot_root(const char *new_root, const char *put_old)
 int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
 	return CALL(execveat, dirfd, path, argv, envp, flags);
+}
+
+int sys_rename_noreplace(const char *from, const char *to)
+{
+	return CALL(renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+int sys_mount_id(int fd, uint64_t *id)
+{
+	struct statx st;
+	int r = CALL(statx, fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st);
+
+	if (r < 0)
+		return r;
+	*id = st.stx_mnt_id;
+	return st.stx_mask & STATX_MNT_ID ? 0 : -ENODATA;
 }
 
 int sys_set_mm_map(const void *map, size_t size)

@@ -48,6 +48,10 @@ MUST_CHECK int sys_close_range(unsigned int first, unsigned int last, unsigned i
 MUST_CHECK int sys_pivot_root(const char *new_root, const char *put_old);
 MUST_CHECK int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
 			    int flags);
+/* renameat2 with RENAME_NOREPLACE (3.15); -EINVAL: the file system does not know the flag. */
+MUST_CHECK int sys_rename_noreplace(const char *from, const char *to);
+/* The id of the mount that the descriptor is on (statx, 5.8); -ENODATA before. */
+MUST_CHECK int sys_mount_id(int fd, uint64_t *id);
 /* prctl(PR_SET_MM_MAP) with the kernel's struct prctl_mm_map (3.18). */
 MUST_CHECK int sys_set_mm_map(const void *map, size_t size);
 

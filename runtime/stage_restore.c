@@ -14,9 +14,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "common/fd.h"
@@ -27,6 +25,7 @@
 #include "runtime/criu_facts.h"
 #include "runtime/criu_plan.h"
 #include "runtime/interrupt.h"
+#include "runtime/mount.h"
 #include "runtime/mount_stash.h"
 #include "runtime/ns.h"
 #include "runtime/protect.h"
@@ -435,31 +434,19 @@ static int row_restored(void *ctx, struct err *err)
 	return wait_for(ctx, "post-restore", NULL, err);
 }
 
-static int set_root_readonly(const struct stage *s)
-{
-	struct sys_mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-	struct err err = { 0 };
-	struct statvfs now;
-	int r = ns_enter_process(s->init.pidfd, s->init.pid, CLONE_NEWNS, &err);
-
-	if (r >= 0)
-		r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr);
-	/* 5.12 has the call. A remount says all flags anew; the mount's own words for these are
-	 * those of statvfs. */
-	if (r == -ENOSYS && statvfs("/", &now) == 0)
-		r = mount(NULL, "/", NULL,
-			  MS_REMOUNT | MS_BIND | MS_RDONLY |
-				  (now.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC)),
-			  NULL) < 0
-			    ? -errno
-			    : 0;
-	return r;
-}
-
 static void readonly_main(void *arg)
 {
-	int r = set_root_readonly(arg);
+	static const struct plan_mount ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	const struct stage *s = arg;
+	struct err err = { 0 };
+	/* The host's: what the container has there is its own affair. */
+	CLEANUP_FD int proc = fd_open("/proc", O_PATH | O_DIRECTORY, 0);
+	int r = proc < 0 ? proc : ns_enter_process(s->init.pidfd, s->init.pid, CLONE_NEWNS, &err);
 
+	if (r >= 0)
+		r = fd_open("/", O_PATH | O_DIRECTORY, 0);
+	if (r >= 0)
+		r = mount_apply_attached(r, &ro, 0, proc, &err);
 	_exit(r < 0 ? -r : 0);
 }
 

@@ -6,28 +6,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <linux/stat.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/path.h"
+#include "common/sys.h"
 #include "runtime/rootfs.h"
-
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x1000U
-#endif
 
 /* Both on the same mount. Nothing leads back onto it once ".." and links are out, so that the end of
  * a walk tells about all of it. */
 static bool is_same_mount(int a, int b)
 {
-	struct statx sa, sb;
+	uint64_t id_a, id_b;
 
-	if (statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &sa) < 0 ||
-	    statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &sb) < 0)
-		return false;
-	return (sa.stx_mask & STATX_MNT_ID) && sa.stx_mnt_id == sb.stx_mnt_id;
+	return sys_mount_id(a, &id_a) == 0 && sys_mount_id(b, &id_b) == 0 && id_a == id_b;
 }
 
 /* Without openat2 (an old seccomp profile): look first, then open what was looked at. */

@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/str.h"
+#include "common/sys.h"
 
 /* A longer last line than any record of ours is not ours to cut. */
 #define REPAIR_MAX ((off_t)LOG_RECORD_MAX)
@@ -214,9 +215,7 @@ static int move_away(const struct log_file *file, char *away, size_t size)
 		r = away_path(file->path, n, away, size);
 		if (r < 0)
 			return r;
-		if (renameat2(AT_FDCWD, file->path, AT_FDCWD, away, RENAME_NOREPLACE) == 0)
-			return 0;
-		r = -errno;
+		r = sys_rename_noreplace(file->path, away);
 		/* A file system that does not know the flag. */
 		if (r == -EINVAL)
 			r = access(away, F_OK) == 0         ? -EEXIST
@@ -246,13 +245,10 @@ int log_file_reopen(struct log_file *file)
 		return r;
 	/* Not over a file that somebody made in between: then ours keeps its hidden name, with
 	 * every byte in it, and later records go to theirs. */
-	if (renameat2(AT_FDCWD, away, AT_FDCWD, file->path, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno == EEXIST)
+	r = sys_rename_noreplace(away, file->path);
+	if (r == -EEXIST)
 		return open_new(file);
-	if (errno == EINVAL && rename(away, file->path) == 0)
-		return 0;
-	return -errno;
+	return r == -EINVAL && rename(away, file->path) == 0 ? 0 : r;
 }
 
 int log_file_flush(struct log_file *file)
