@@ -243,8 +243,11 @@ static int check_mode(const struct conmon_options *o, struct err *err)
 	if (o->exec && !o->process_spec)
 		return err_set(err, EINVAL,
 			       "Exec process spec path not provided. Use --exec-process-spec");
-	if (o->exec_attach && (!o->exec || !o->api))
-		return err_set(err, EINVAL, "Attach can only be specified with exec and API 1");
+	if (o->exec_attach && !o->exec)
+		return err_set(err, EINVAL, "Attach can only be specified with exec");
+	if (o->exec_attach && !o->api)
+		return err_set(err, EINVAL,
+			       "Attach can only be specified for a non-legacy exec session");
 	if (o->exit_delay < 0)
 		return err_set(err, EINVAL, "Delay must be greater or equal to 0");
 	if (o->timeout < 0)

@@ -27,9 +27,10 @@ static int fatal(const struct err *err)
 	return 1;
 }
 
-static int misused(const struct err *err)
+/* The heads of conmon's own lines: options that cannot be read, and those that do not fit together. */
+static int misused(const char *head, const struct err *err)
 {
-	fprintf(stderr, "conmon: %s\n", err->msg);
+	fprintf(stderr, "%s %s\n", head, err->msg);
 	return 1;
 }
 
@@ -226,7 +227,7 @@ int front_conmon_main(int argc, char **argv)
 	umask(022);
 	tzset();
 	if (conmon_options_parse(argc, argv, &arena, &o, &err) < 0)
-		return misused(&err);
+		return misused("conmon:", &err);
 	if (o.help) {
 		conmon_options_help(stdout);
 		return 0;
@@ -234,7 +235,7 @@ int front_conmon_main(int argc, char **argv)
 	if (o.version)
 		return show_version();
 	if (conmon_options_check(&o, &err) < 0)
-		return misused(&err);
+		return misused(o.cid ? "[conmon:e]" : "conmon:", &err);
 	if (check(&s, &logs, &arena, &err) < 0)
 		return fatal(&err);
 	signal(SIGPIPE, SIG_IGN);

@@ -419,6 +419,7 @@ def case_cli():
     refused(base + log + ["-e"], "Exec process spec path not provided. Use --exec-process-spec")
     refused(base + log + ["-e", "--exec-process-spec", "x", "--restore", "y"],
             "Cannot use 'exec' and 'restore' at the same time")
+    refused(base + log + ["--exec-attach"], "Attach can only be specified with exec")
     refused(base + log + ["--exit-delay", "-1"], "Delay must be greater or equal to 0")
     refused(base + log, "unable to parse _OCI_SYNCPIPE", {"_OCI_SYNCPIPE": "none"})
     # Accepted without effect, glued short ones, strays.

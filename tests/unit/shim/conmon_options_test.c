@@ -111,7 +111,9 @@ static void test_needed(void **state UNUSED)
 		{ { "-c", "i", "-u", "u", "-r", "/r", "-lx", "--log-rotate", "--log-max-files=0" },
 		  "--log-max-files must be at least 1" },
 		{ { "-c", "i", "-e", "-r", "/r", "--exec-process-spec=p", "--exec-attach" },
-		  "Attach can only be specified with exec and API 1" },
+		  "Attach can only be specified for a non-legacy exec session" },
+		{ { "-c", "i", "-u", "u", "-r", "/r", "--exec-attach" },
+		  "Attach can only be specified with exec" },
 	};
 	struct result res;
 
