@@ -49,6 +49,7 @@ static int pack_create(const struct event *e, const struct front_event_create *c
 	io.stdout_path = text(c->uri[1]);
 	io.stderr_path = text(c->uri[2]);
 	io.terminal = c->terminal;
+	m.checkpoint = text(c->checkpoint);
 	m.io = &io;
 	m.n_rootfs = MIN(c->n_mounts, (size_t)MOUNTS_MAX);
 	m.rootfs = list;

@@ -24,6 +24,7 @@ struct front_event_create { /* what TaskCreate tells beside the event */
 	const char *bundle;
 	const char *uri[3];
 	bool terminal;
+	const char *checkpoint; /* NULL or "": none */
 	const struct front_mount *mounts;
 	size_t n_mounts;
 };

@@ -4,7 +4,7 @@
  * pod), `delete`, -info and -v. front_task.c chooses, front_task_args.c and front_task_options.c
  * parse (pure), front_task_start.c launches, front_task_daemon.c is the process that stays,
  * front_task_service.c its task service, front_task_container.c a container's life,
- * front_task_io.c its standard streams, front_task_mount.c its root file system,
+ * front_task_checkpoint.c checkpoints and restoring from them, front_task_io.c its standard streams, front_task_mount.c its root file system,
  * front_task_publish.c the events, front_task_stats.c the metrics, front_task_delete.c the clean-up
  * after a shim that died.
  */
@@ -40,6 +40,7 @@ struct front_options_spool { /* of a stream whose reader is away */
 
 struct front_options_runc { /* strings live in the arena; NULL or "": not given */
 	const char *binary_name, *root, *shim_cgroup, *criu_work_path;
+	const char *criu_path; /* of older daemons */
 	bool no_pivot_root, no_new_keyring, systemd_cgroup;
 	bool given; /* false: no options at all */
 	uint32_t io_uid, io_gid;

@@ -184,10 +184,18 @@ static int choose_runtime(struct front_container *c, const struct front_create *
 		c->options.root && c->options.root[0] ? c->options.root : RUNC_ROOT, f->ns);
 	if (c->options.systemd_cgroup)
 		c->runtime_args[c->runtime.n_args++] = "--systemd-cgroup";
+	if (c->options.criu_path && c->options.criu_path[0])
+		c->runtime_args[c->runtime.n_args++] =
+			arena_printf(&c->arena, "--criu=%s", c->options.criu_path);
 	c->runtime.args = c->runtime_args;
 	if (c->options.no_pivot_root)
 		c->create_args[n++] = "--no-pivot";
-	if (c->options.no_new_keyring)
+	if (c->checkpoint[0]) {
+		c->create_args[n++] = "--image-path";
+		c->create_args[n++] = c->checkpoint;
+		c->create_args[n++] = "--work-path";
+		c->create_args[n++] = front_criu_work(c);
+	} else if (c->options.no_new_keyring)
 		c->create_args[n++] = "--no-new-keyring";
 	return (int)n;
 }
@@ -270,6 +278,7 @@ static int make_task(struct front_container *c, size_t n_create_args, struct err
 		.dirfd = c->dirfd,
 		.terminal = c->terminal,
 		.has_stdin = c->uri[0][0] != '\0',
+		.restores = c->checkpoint[0] != '\0',
 		.create_args = c->create_args,
 		.n_create_args = n_create_args,
 		.io_uid = c->options.io_uid,
@@ -323,6 +332,13 @@ static int prepare(void *arg)
 	return r < 0 ? r : front_io_open(&io, &c->io, &c->err);
 }
 
+void front_container_born(struct front_container *c)
+{
+	front_container_info(c);
+	front_stats_remember(c);
+	front_io_start_input(task_init(c->task));
+}
+
 static void created(void *user, struct task_proc *p, int code, const char *text)
 {
 	Containerd__Task__V2__CreateTaskResponse r =
@@ -334,11 +350,10 @@ static void created(void *user, struct task_proc *p, int code, const char *text)
 		c->text = text ? strdup(text) : NULL;
 		return;
 	}
-	front_container_info(c);
-	front_stats_remember(c);
+	if (p->pid) /* else start will restore it */
+		front_container_born(c);
 	r.pid = (uint32_t)p->pid;
 	service_reply_message(TAKE_PTR(c->call), &r.base);
-	front_io_start_input(p);
 }
 
 static void prepared(void *user, int result)
@@ -376,6 +391,7 @@ void front_container_create(struct front *f, struct server_call *call, const str
 	c->dirfd = -EBADF;
 	c->id = keep(c, q->id);
 	c->bundle = keep(c, q->bundle);
+	c->checkpoint = keep(c, q->checkpoint);
 	c->terminal = q->terminal;
 	for (int i = 0; i < 3; i++)
 		c->uri[i] = keep(c, q->uri[i]);

@@ -26,6 +26,7 @@ static void from_runc(const Thole__Options__Runc *m, struct arena *arena,
 	ret->shim_cgroup = arena_strdup(arena, m->shim_cgroup);
 	ret->binary_name = arena_strdup(arena, m->binary_name);
 	ret->root = arena_strdup(arena, m->root);
+	ret->criu_path = arena_strdup(arena, m->criu_path);
 	ret->criu_work_path = arena_strdup(arena, m->criu_work_path);
 	ret->io_uid = m->io_uid;
 	ret->io_gid = m->io_gid;

@@ -55,8 +55,9 @@ struct front_container {
 	const char *uri[3];
 	struct front_mount *mounts;
 	size_t n_mounts;
+	const char *checkpoint;        /* "": none; the images that it is restored from */
 	bool terminal, kill_all, told; /* told: the daemon has heard of its creation */
-	const char *runtime_args[2], *create_args[TASK_CREATE_ARGS_MAX];
+	const char *runtime_args[3], *create_args[TASK_CREATE_ARGS_MAX];
 	struct runtime runtime;
 	struct task *task;
 	struct service_task served;
@@ -75,6 +76,7 @@ struct front_create { /* of the message, alive during the call */
 	const char *id, *bundle;
 	bool terminal;
 	const char *uri[3];
+	const char *checkpoint; /* "": none */
 	const struct front_mount *mounts;
 	size_t n_mounts;
 	const char *options_type;
@@ -86,6 +88,16 @@ void front_container_create(struct front *front, struct server_call *call,
 			    const struct front_create *create);
 struct front_container *front_container_find(struct front *front, const char *id);
 void front_container_info(struct front_container *c); /* the registry's info file, anew */
+
+/* Its init is there: what is remembered of it, and its input may come. */
+void front_container_born(struct front_container *c);
+
+/* front_task_checkpoint.c */
+server_method_fn front_service_checkpoint;
+/* Start of a container that comes from a checkpoint. */
+void front_restore_start(struct server_call *call, struct front_container *c);
+/* Where criu may leave its logs: the options' directory, else one of the container's own. */
+const char *front_criu_work(struct front_container *c);
 
 /* front_task_service.c */
 extern const struct server_service *front_services(size_t *ret_n);

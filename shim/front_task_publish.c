@@ -251,6 +251,7 @@ void front_publisher_event(void *user, const struct event *event)
 		return;
 	create.bundle = c->bundle;
 	create.terminal = c->terminal;
+	create.checkpoint = c->checkpoint;
 	create.mounts = c->mounts;
 	create.n_mounts = c->n_mounts;
 	memcpy(create.uri, c->uri, sizeof(create.uri));

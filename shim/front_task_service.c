@@ -42,15 +42,18 @@ static void do_create(void *user, struct server_call *call, const uint8_t *paylo
 		q.options = m->options->value.data;
 		q.options_len = m->options->value.len;
 	}
-	if (m->checkpoint[0])
-		server_error(call, TTRPC_UNIMPLEMENTED, "restore from a checkpoint");
-	else if (m->n_rootfs > MOUNTS_MAX)
+	q.checkpoint = m->checkpoint;
+	if (m->n_rootfs > MOUNTS_MAX)
 		server_error(call, TTRPC_INVALID_ARGUMENT, "too many rootfs mounts");
 	else if (registry_check_id(q.id, &err) < 0)
 		server_error(call, TTRPC_INVALID_ARGUMENT, "%s: invalid argument", err.msg);
 	else if (q.bundle[0] != '/')
 		server_error(call, TTRPC_INVALID_ARGUMENT,
 			     "bundle \"%s\" is no absolute path: invalid argument", q.bundle);
+	else if (q.checkpoint[0] && q.checkpoint[0] != '/')
+		server_error(call, TTRPC_INVALID_ARGUMENT,
+			     "checkpoint \"%s\" is no absolute path: invalid argument",
+			     q.checkpoint);
 	else
 		front_container_create(user, call, &q);
 	containerd__task__v2__create_task_request__free_unpacked(m, NULL);
@@ -146,6 +149,7 @@ static void open_and_start(struct front *f, struct server_call *call, struct tas
 static void do_start(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
 	struct front *f = user;
+	struct front_container *c;
 	struct task_proc *p;
 
 	UNPACK(m, Containerd__Task__V2__StartRequest, containerd__task__v2__start_request__unpack);
@@ -153,9 +157,12 @@ static void do_start(void *user, struct server_call *call, const uint8_t *payloa
 	containerd__task__v2__start_request__free_unpacked(m, NULL);
 	if (!p)
 		return;
+	c = front_container_find(f, service_task_of(&f->service, p)->id);
 	if (p->exec_id && p->state == SUP_CREATED && !p->stdio && !p->sink.put &&
 	    (p->uri[0] || p->uri[1] || p->uri[2]))
 		open_and_start(f, call, p);
+	else if (!p->exec_id && c->checkpoint[0])
+		front_restore_start(call, c);
 	else
 		service_start(&f->service, call, p);
 }
@@ -260,6 +267,7 @@ const struct server_service *front_services(size_t *ret_n)
 		{ "Create", do_create },
 		{ "Start", do_start },
 		{ "Delete", front_service_delete },
+		{ "Checkpoint", front_service_checkpoint },
 		{ "CloseIO", do_close_io },
 		{ "Stats", do_stats },
 		{ "Pids", do_pids },

@@ -199,7 +199,12 @@ static const char *failure_prefix(const struct task_proc *p, enum sup_event what
 	case SUP_REQ_CREATE:
 		return "OCI runtime create failed: ";
 	case SUP_REQ_START:
-		return p->exec_id ? "OCI runtime exec failed: " : "OCI runtime start failed: ";
+		if (p->exec_id)
+			return "OCI runtime exec failed: ";
+		return p->task->config.restores ? "OCI runtime restore failed: "
+						: "OCI runtime start failed: ";
+	case SUP_REQ_CHECKPOINT:
+		return TASK_CHECKPOINT_FAILED;
 	case SUP_REQ_PAUSE:
 		return "OCI runtime pause failed: ";
 	case SUP_REQ_RESUME:
@@ -354,6 +359,9 @@ int task_add_exec(struct task *t, const struct task_exec *x, char *text, size_t 
 
 	if (c->actions & SUP_REFUSE)
 		return refuse(text, size, c->code, c->refusal, "");
+	/* There is nothing yet that a session could be in. */
+	if (t->config.restores && t->init.state == SUP_CREATED)
+		return refuse(text, size, TTRPC_UNKNOWN, "cannot exec in a created state", "");
 	if (task_find(t, x->exec_id)) {
 		snprintf(text, size, "id %s: already exists", x->exec_id);
 		return TTRPC_ALREADY_EXISTS;

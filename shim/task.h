@@ -34,7 +34,9 @@ struct task_config {
 	int dirfd;
 	const char *exit_file; /* NULL: none */
 	bool terminal, has_stdin;
-	const char *const *create_args; /* options for create, beside the usual ones */
+	/* The container is restored from a checkpoint, when it is started: no call for create. */
+	bool restores;
+	const char *const *create_args; /* options for create or restore, beside the usual ones */
 	size_t n_create_args;           /* at most TASK_CREATE_ARGS_MAX */
 	uid_t io_uid; /* who gets the pipes of the standard streams; 0, 0: left alone */
 	gid_t io_gid;
@@ -45,7 +47,11 @@ struct task_config {
 	void *user;
 };
 
-#define TASK_CREATE_ARGS_MAX 4
+#define TASK_CREATE_ARGS_MAX 8
+
+/* What a checkpoint's answer begins with that is the runtime's and no refusal. */
+#define TASK_CHECKPOINT_FAILED "OCI runtime checkpoint failed: "
+#define TASK_CHECKPOINT_ARGS_MAX 40
 
 struct task_pending;
 
@@ -91,6 +97,9 @@ struct task_request {
 	struct ucred peer;
 	/* UPDATE: name of the resources' file in the registry directory; alive until `done`. */
 	const char *file;
+	/* CHECKPOINT: the command's options; alive until `done`. */
+	const char *const *args;
+	size_t n_args; /* at most TASK_CHECKPOINT_ARGS_MAX */
 	task_done_fn
 		*done; /* NULL: nobody waits. Called once, perhaps before task_request returns */
 	void *user;

@@ -110,7 +110,9 @@ static int claim_created(struct task_proc *p, struct err *err)
 
 static bool makes_process(const struct task_proc *p, enum sup_event what)
 {
-	return what == SUP_REQ_CREATE || (what == SUP_REQ_START && p->exec_id);
+	if (p->exec_id || p->task->config.restores)
+		return what == SUP_REQ_START;
+	return what == SUP_REQ_CREATE;
 }
 
 /* The end of a long text has the reason. */
@@ -184,7 +186,7 @@ static int start_call(struct task_proc *p, const char *command, const char *cons
 		.n_args = n,
 		.stdio = { -EBADF, -EBADF, -EBADF },
 		.captures = true,
-		.ms = TASK_CALL_MS,
+		.ms = str_eq(command, "checkpoint") ? TASK_CRIU_MS : TASK_CALL_MS,
 	};
 
 	return counted(p->task, runtime_call_start(p->task->config.runtime, &q, call_done, p,
@@ -240,16 +242,26 @@ static void got_master(void *user, int master)
 	stdio_master_consume(p->stdio, master);
 }
 
-/* create, and exec for a session. */
+static const char *process_command(const struct task_proc *p)
+{
+	if (p->exec_id)
+		return "exec";
+	return p->task->config.restores ? "restore" : "create";
+}
+
+/* create or restore, and exec for a session. */
 static int call_process(struct task_proc *p, struct err *err)
 {
 	const struct task_config *c = &p->task->config;
-	const char *args[12 + TASK_CREATE_ARGS_MAX];
+	const char *args[14 + TASK_CREATE_ARGS_MAX];
 	struct paths path;
 	size_t n = 0;
 	int r;
 
 	proc_paths(p, &path);
+	/* The first one has used up the streams' other ends. */
+	if (c->restores && !p->exec_id && p->stdio)
+		return err_set(err, EALREADY, "it has been tried before");
 	r = task_open_stdio(p, err);
 	if (r < 0)
 		return r;
@@ -263,6 +275,10 @@ static int call_process(struct task_proc *p, struct err *err)
 		args[n++] = c->bundle;
 		for (size_t i = 0; i < MIN(c->n_create_args, (size_t)TASK_CREATE_ARGS_MAX); i++)
 			args[n++] = c->create_args[i];
+		if (c->restores) {
+			args[n++] = "--detach";
+			args[n++] = "--no-subreaper"; /* that is us */
+		}
 	}
 	args[n++] = "--pid-file";
 	args[n++] = path.pid;
@@ -281,14 +297,14 @@ static int call_process(struct task_proc *p, struct err *err)
 	}
 	args[n++] = c->id;
 	struct runtime_request q = {
-		.command = p->exec_id ? "exec" : "create",
+		.command = process_command(p),
 		.args = args,
 		.n_args = n,
 		.stdio = { stdio_child_fd(p->stdio, 0), stdio_child_fd(p->stdio, 1),
 			   stdio_child_fd(p->stdio, 2) },
 		.captures = p->terminal, /* the process gets the pty */
 		.holds = true,
-		.ms = TASK_CALL_MS,
+		.ms = c->restores && !p->exec_id ? TASK_CRIU_MS : TASK_CALL_MS,
 	};
 	r = counted(p->task, runtime_call_start(c->runtime, &q, call_done, p, &p->call, err));
 	stdio_close_child(p->stdio);
@@ -306,7 +322,9 @@ static int call_command(struct task_proc *p, struct err *err)
 	case SUP_REQ_CREATE:
 		return call_process(p, err);
 	case SUP_REQ_START:
-		return p->exec_id ? call_process(p, err) : start_call(p, "start", id, 1, err);
+		if (makes_process(p, SUP_REQ_START))
+			return call_process(p, err);
+		return start_call(p, "start", id, 1, err);
 	case SUP_REQ_PAUSE:
 		return start_call(p, "pause", id, 1, err);
 	case SUP_REQ_RESUME:
@@ -316,6 +334,15 @@ static int call_command(struct task_proc *p, struct err *err)
 
 		snprintf(file, sizeof(file), "%s/%s", c->dir, q->file);
 		return start_call(p, "update", args, ARRAY_COUNT(args), err);
+	}
+	case SUP_REQ_CHECKPOINT: {
+		const char *args[TASK_CHECKPOINT_ARGS_MAX + 1];
+		size_t n = MIN(q->n_args, (size_t)TASK_CHECKPOINT_ARGS_MAX);
+
+		for (size_t i = 0; i < n; i++)
+			args[i] = q->args[i];
+		args[n++] = c->id;
+		return start_call(p, "checkpoint", args, n, err);
 	}
 	case SUP_REQ_DELETE: {
 		/* A created container has a live init: plain delete refuses that with some. */
@@ -334,6 +361,10 @@ void task_call(struct task_proc *p)
 {
 	struct err err = { 0 };
 
+	if (p->current->request.event == SUP_REQ_CREATE && p->task->config.restores) {
+		task_step(p, SUP_RT_OK, NULL);
+		return;
+	}
 	/* Before the call: a short process has ended when its runtime has. */
 	if (p->current->request.event == SUP_REQ_START)
 		clock_gettime(CLOCK_REALTIME, &p->started_at);
