@@ -23,7 +23,7 @@ runtime=(--runtime "$shim")
 containerd_config io.containerd.thole.v2 "$W/bin/thole"
 ours() { "$W/bin/thole-shim" "$@"; }
 shim_of() { pgrep -f "containerd-shim-thole-v2.* -id $1 "; }
-no_shims_of() { [ -z "$(pgrep -f "containerd-shim-thole-v2.*-namespace $1 ")" ]; }
+no_shims_of() { [ -z "$(pgrep -f "containerd-shim-[a-z]*-v2.*-namespace $1 ")" ]; }
 no_shims() { no_shims_of "$NS"; }
 
 t_run() {
@@ -258,6 +258,47 @@ t_cri() {
 	# The pod's own cgroup is the kubelet's.
 	find /sys/fs/cgroup -depth -type d -path "*$CG/pod" -exec rmdir {} +
 }
+t_checkpoint() {
+	local count='i=0; while :; do i=$((i + 1)); echo $i >>/n; sleep 0.05; done' client n
+	run -d $image cp1 sh -c "$count" </dev/null >/dev/null
+	eventually counted cp1 5
+	c container checkpoint --image --rw --task cp1 example.org/cp:1
+	state_is cp1 RUNNING
+	n=$(number cp1)
+	eventually counted cp1 "$n"
+	remove cp1
+	"${ctr_command[@]}" container restore --rw --live cp1 example.org/cp:1 </dev/null 9>&- &
+	client=$!
+	eventually state_is cp1 RUNNING
+	eventually counted cp1 "$n"
+	# From where it was: nothing twice, nothing left out.
+	c task pause cp1
+	c task resume cp1
+	c task exec --exec-id all cp1 cat /n >"$W/n"
+	cmp "$W/n" <(seq 1 "$(wc -l <"$W/n")")
+	c task kill -s KILL cp1
+	wait $client
+	eventually state_is cp1 STOPPED
+	like "$(c task rm cp1 2>&1)" '*non-zero exit code 137*'
+	c container rm cp1
+	c image rm example.org/cp:1
+}
+t_checkpoint_exit() {
+	# ctr passes these to the stock shim only.
+	ln -s thole-shim "$W/bin/containerd-shim-runc-v2"
+	c run --runtime io.containerd.runc.v2 --runc-binary "$W/bin/thole" "${limits[@]}" -d $image cp2 sleep 100 \
+		</dev/null >/dev/null
+	c task checkpoint --exit --image-path "$W/cp2" --work-path "$W/cp2.work" cp2
+	test -s "$W/cp2/inventory.img"
+	test -s "$W/cp2.work/dump.log"
+	eventually state_is cp2 STOPPED
+	like "$(c task rm cp2 2>&1)" '*non-zero exit code 137*'
+	c container rm cp2
+	eventually no_shims
+	rm "$W/bin/containerd-shim-runc-v2"
+}
+number() { c task exec --exec-id "n$RANDOM" "$1" tail -n 1 /n; }
+counted() { [ "$(number "$1")" -gt "$2" ]; }
 t_nothing_left() {
 	is "$(c container ls -q)" ""
 	is "$(c task ls -q)" ""
@@ -269,6 +310,9 @@ t_nothing_left() {
 	status 1 grep thole-containerd.*rootfs /proc/mounts
 }
 
+criu=$(tests/lib/criu) || criu=
+# The daemon unpacks checkpoints below TMPDIR and leaves them there.
+export PATH=${criu:+$criu:}$PATH TMPDIR=$W
 containerd_or_give_up
 t "image import" t_image
 t "run: output, status, stdin, errors" t_run
@@ -290,6 +334,12 @@ t "tasks survive the daemon" t_reconnect
 t "a pod in one shim" t_pod
 t "the registry of the shim's own commands" t_own_commands
 t "kill -9 of the shim" t_shim_killed
+if [ -n "$criu" ]; then
+	t "checkpoint and restore" t_checkpoint
+	t "checkpoint that ends the container" t_checkpoint_exit
+else
+	skip "checkpoint and restore" "criu does not work on this kernel"
+fi
 containerd_cri_case "CRI plugin: a pod in one shim, exec, stats, update, stop, OOM" t_cri
 t "nothing left behind" t_nothing_left
 [ ! -e "$TOP/failed" ] || grep -v level=info "$W/containerd.log" | tail -n 15 | sed 's/^/# /'

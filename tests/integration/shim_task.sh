@@ -6,12 +6,14 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/clients.sh
 [ "${1:-}" = inner ] || {
 	SHIM=$(realpath -e "${SHIM:-bin/thole-shim}") || exit 1
-	export SHIM
+	PAYLOAD=$(realpath -e "${PAYLOAD:-build/release/payload/payload}") || exit 1
+	export SHIM PAYLOAD
 	clients_main "$0" busybox python3 jq ip -- host
 }
 mkdir "$W/bin"
 cp "$SHIM" "$W/bin/thole-shim"
 cp "$RT" "$W/bin/thole"
+cp "$PAYLOAD" "$ROOTFS/bin/payload"
 ln -s thole-shim "$W/bin/containerd-shim-thole-v2"
 for i in c1 c2 c3; do
 	mkdir "$W/$i"
@@ -23,7 +25,14 @@ for i in c1 c2 c3; do
 			| .annotations["io.kubernetes.cri.sandbox-id"] = "pod"' config.json >new && mv new config.json
 	)
 done
-for part in task stdio mounts; do
+if reason=$(tests/lib/criu); then
+	PATH=$reason:$PATH
+else
+	# Without one, what hangs can still be shown.
+	skip checkpoint "$reason"
+	export NO_CRIU=1
+fi
+for part in task stdio mounts checkpoint; do
 	python3 "tests/integration/shim_$part.py" "$W/bin/containerd-shim-thole-v2" test "$W"/c1 "$W"/c2 "$W"/c3 \
 		>"$W/out" 2>&1 9>&-
 	finished=
