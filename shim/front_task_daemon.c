@@ -11,6 +11,9 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "shim/front_task_private.h"
+#include "shim/memory.h"
+
+#define IDLE_MS 1000
 
 static void on_signal(void *user, const struct signalfd_siginfo *info)
 {
@@ -47,13 +50,29 @@ static int watch_signals(struct front *f, struct err *err)
 	return r < 0 ? err_sysn(err, r, "watch for signals") : 0;
 }
 
-/* Input of a session may come from now on. */
+static void idle(void *user)
+{
+	struct front *f = user;
+
+	f->idle = NULL;
+	memory_give_back();
+}
+
+/* Whatever has happened, a little later it is over. */
+static void idle_later(struct front *f)
+{
+	if (!f->idle && ev_timer(f->ev, IDLE_MS, idle, f, &f->idle) < 0)
+		log_debug("memory is not given back");
+}
+
 static void on_event(void *user, const struct event *event)
 {
 	struct front *f = user;
 	struct service_task *t = service_task_by_id(&f->service, event->id);
 	struct task_proc *p = t ? task_find(t->task, event->exec_id) : NULL;
 
+	idle_later(f);
+	/* Input of a session may come from now on. */
 	if (p && event->type == EVENT_EXEC_STARTED)
 		front_io_start_input(p);
 }

@@ -29,6 +29,7 @@ struct front {                  /* the daemon */
 	struct front_publisher *publisher;
 	struct front_container *containers;
 	bool stopping;
+	struct ev_timer *idle; /* memory is given back then */
 	size_t spooled; /* bytes in spools */
 	struct {        /* fifos whose readers are away */
 		int fd;

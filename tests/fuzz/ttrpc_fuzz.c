@@ -49,6 +49,7 @@ static void unpack_all(const uint8_t *payload, size_t n)
 		&thole__shim__v1__logs_response__descriptor,
 		&thole__shim__v1__attach_request__descriptor,
 		&thole__shim__v1__attach_data__descriptor,
+		&thole__options__checkpoint__descriptor,
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
