@@ -550,6 +550,42 @@ void proc_kill_reap(pid_t pid)
 	errno = saved;
 }
 
+static int write_ids(pid_t pid, const char *file, const char *map, struct err *err)
+{
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	r = io_write_small(AT_FDCWD, path, map);
+	return r < 0 ? err_sysn(err, r, "write %s \"%.*s\"", file, (int)strcspn(map, "\n"), map)
+		     : 0;
+}
+
+int proc_user_ns(const char *uid_map, const char *gid_map, struct err *err)
+{
+	struct sys_clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
+	CLEANUP_PID pid_t pid = -1;
+	char path[64];
+	int r;
+
+	pid = sys_clone3(&args, sizeof(args));
+	if (pid < 0)
+		return err_sysn(err, pid, "clone a user namespace");
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	r = write_ids(pid, "uid_map", uid_map, err);
+	if (r >= 0)
+		r = write_ids(pid, "gid_map", gid_map, err);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	r = fd_open(path, O_RDONLY, 0);
+	return r < 0 ? err_sysn(err, r, "open the user namespace") : r;
+}
+
 int proc_exit_code(int wait_status)
 {
 	if (WIFSIGNALED(wait_status))

@@ -74,5 +74,9 @@ static inline void cleanup_pid_p(pid_t *pid)
 }
 #define CLEANUP_PID CLEANUP(cleanup_pid_p)
 
+/* A new user namespace with these lines of uid_map and gid_map: its descriptor, close-on-exec. A child
+ * makes it, which is killed and reaped at once: not beside an owner of waiting that takes any child. */
+MUST_CHECK int proc_user_ns(const char *uid_map, const char *gid_map, struct err *err);
+
 /* 0..255 as a shell gives it: exit code, or 128 + signal. */
 int proc_exit_code(int wait_status);

@@ -3,56 +3,27 @@
  * Id-mapped mounts: the parent puts a user namespace's maps on the detached trees, before init
  * attaches them (an attached one cannot be changed any more).
  */
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-
 #include "common/fd.h"
-#include "common/io.h"
 #include "common/proc.h"
 #include "common/str.h"
 #include "runtime/mount.h"
 #include "runtime/rootfs.h"
 
-static int write_map(pid_t pid, const char *file, const struct spec_idmaps *maps, struct err *err)
+static void add_maps(struct str *text, const struct spec_idmaps *maps)
 {
-	CLEANUP_STR struct str text = { 0 };
-	char path[64];
-	int r;
-
 	for (size_t i = 0; i < maps->n; i++)
-		str_addf(&text, "%u %u %u\n", maps->v[i].container_id, maps->v[i].host_id,
+		str_addf(text, "%u %u %u\n", maps->v[i].container_id, maps->v[i].host_id,
 			 maps->v[i].size);
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	r = io_write_small(AT_FDCWD, path, text.data ? text.data : "");
-	return r < 0 ? err_sysn(err, r, "write %s", file) : 0;
 }
 
-/* A user namespace with the mount's own maps: a child that only waits to be killed makes it. */
+/* A user namespace with the mount's own maps. */
 static int make_user_ns(const struct plan_mount *m, struct err *err)
 {
-	struct sys_clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
-	CLEANUP_PID pid_t pid = -1;
-	char path[64];
-	int r;
+	CLEANUP_STR struct str uids = { 0 }, gids = { 0 };
 
-	pid = sys_clone3(&args, sizeof(args));
-	if (pid < 0)
-		return err_sysn(err, pid, "clone a user namespace");
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
-	r = write_map(pid, "uid_map", m->uid_maps, err);
-	if (r >= 0)
-		r = write_map(pid, "gid_map", m->gid_maps, err);
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	r = fd_open(path, O_RDONLY, 0);
-	return r < 0 ? err_sysn(err, r, "open the user namespace") : r;
+	add_maps(&uids, m->uid_maps);
+	add_maps(&gids, m->gid_maps);
+	return proc_user_ns(uids.data ? uids.data : "", gids.data ? gids.data : "", err);
 }
 
 static int map_tree(const struct plan_mount *m, int tree_fd, int container_ns, struct err *err)

@@ -172,7 +172,7 @@ static int read_request(struct checkpoint *k, const Containerd__Task__V2__Checkp
 	Thole__Options__Checkpoint *o = NULL;
 	int r;
 
-	if (str_eq(slash ? slash + 1 : type, OPTIONS_TYPE)) {
+	if (m->options && str_eq(slash ? slash + 1 : type, OPTIONS_TYPE)) {
 		o = thole__options__checkpoint__unpack(NULL, m->options->value.len,
 						       m->options->value.data);
 		if (!o)

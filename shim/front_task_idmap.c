@@ -4,14 +4,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
-#include "common/io.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/sys.h"
@@ -24,12 +20,10 @@ int umount2(const char *target, int flags);
 #define MAPS_MAX 340 /* the kernel's */
 
 /* "C:H:S,..." as the lines of uid_map. */
-static int write_map(pid_t pid, const char *file, const char *maps, struct err *err)
+static int add_maps(struct str *text, const char *maps, struct err *err)
 {
-	CLEANUP_STR struct str text = { 0 };
 	CLEANUP_FREE char *copy = strdup(maps);
-	char path[64];
-	int n = 0, r;
+	int n = 0;
 
 	for (char *rest = copy, *one; (one = strsep(&rest, ","));) {
 		uint32_t v[3] = { 0 };
@@ -40,41 +34,22 @@ static int write_map(pid_t pid, const char *file, const char *maps, struct err *
 				return err_set(err, EINVAL, "\"%s\" is no id map", maps);
 		if (k != 3 || !v[2] || ++n > MAPS_MAX)
 			return err_set(err, EINVAL, "\"%s\" is no id map", maps);
-		str_addf(&text, "%u %u %u\n", v[0], v[1], v[2]);
+		str_addf(text, "%u %u %u\n", v[0], v[1], v[2]);
 	}
-	if (!text.data)
-		return err_set(err, ENOMEM, "out of memory");
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	r = io_write_small(AT_FDCWD, path, text.data);
-	return r < 0 ? err_sysn(err, r, "write %s \"%s\"", file, maps) : 0;
+	return text->data ? 0 : err_set(err, ENOMEM, "out of memory");
 }
 
-/* A child that only waits to be killed makes it. */
 int front_idmap_open(const struct front_mount_options *o, struct err *err)
 {
-	struct sys_clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
-	CLEANUP_PID pid_t pid = -1;
-	char path[64];
+	CLEANUP_STR struct str uids = { 0 }, gids = { 0 };
 	int r;
 
 	if (!o->uid_map || !o->gid_map)
 		return err_set(err, EINVAL, "uidmap and gidmap must be given together");
-	pid = sys_clone3(&args, sizeof(args));
-	if (pid < 0)
-		return err_sysn(err, pid, "clone a user namespace");
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
-	r = write_map(pid, "uid_map", o->uid_map, err);
+	r = add_maps(&uids, o->uid_map, err);
 	if (r >= 0)
-		r = write_map(pid, "gid_map", o->gid_map, err);
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	r = fd_open(path, O_RDONLY, 0);
-	return r < 0 ? err_sysn(err, r, "open the user namespace") : r;
+		r = add_maps(&gids, o->gid_map, err);
+	return r < 0 ? r : proc_user_ns(uids.data, gids.data, err);
 }
 
 static uint64_t attributes(unsigned long f)

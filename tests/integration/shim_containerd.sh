@@ -258,6 +258,12 @@ t_cri() {
 	# The pod's own cgroup is the kubelet's.
 	find /sys/fs/cgroup -depth -type d -path "*$CG/pod" -exec rmdir {} +
 }
+t_cri_restart() {
+	disown -a # the shell need not tell of its death
+	PATH=$W/bin:$PATH containerd_cri "$CG/pod" restart="$W"
+	eventually no_shims_of k8s.io
+	find /sys/fs/cgroup -depth -type d -path "*$CG/pod" -exec rmdir {} +
+}
 t_checkpoint() {
 	local count='i=0; while :; do i=$((i + 1)); echo $i >>/n; sleep 0.05; done' client n
 	run -d $image cp1 sh -c "$count" </dev/null >/dev/null
@@ -341,6 +347,7 @@ else
 	skip "checkpoint and restore" "criu does not work on this kernel"
 fi
 containerd_cri_case "CRI plugin: a pod in one shim, exec, stats, update, stop, OOM" t_cri
+containerd_cri_case "CRI plugin: the daemon is killed in the middle of a pod" t_cri_restart
 t "nothing left behind" t_nothing_left
 [ ! -e "$TOP/failed" ] || grep -v level=info "$W/containerd.log" | tail -n 15 | sed 's/^/# /'
 stop_daemon

@@ -138,9 +138,14 @@ t_userns() {
 		'id -u; tr -s " " </proc/self/uid_map')" $'0\n 0 200000 5000'
 	status 1 is "$(stat -c %u /dev/null)" 200000 >/dev/null
 }
-# containerd_cri CGROUP [update]: the CRI plugin's pod
+# containerd_cri CGROUP [update] [restart=DIR]: the CRI plugin's pod
 containerd_cri() {
-	mkdir -p "$W/pause"
+	mkdir -p "$W/pause" "$W/pods"
+	rm -rf "${W:?}/pods/"*
+	[ -e "$W/pause.tar" ] || containerd_cri_images
+	timeout -k 5 90 python3 tests/lib/cri.py /run/containerd.sock "$1" "$W/pods" $image "${@:2}"
+}
+containerd_cri_images() {
 	cp "$(command -v catatonit)" "$W/pause/pause"
 	umoci new --image "$W/layout:pause"
 	umoci insert --image "$W/layout:pause" "$W/pause/pause" /pause
@@ -148,7 +153,6 @@ containerd_cri() {
 	skopeo --insecure-policy copy -q "oci:$W/layout:pause" "oci-archive:$W/pause.tar:registry.k8s.io/pause:3.6"
 	timeout 60 ctr -a /run/containerd.sock -n k8s.io image import "$W/pause.tar"
 	timeout 60 ctr -a /run/containerd.sock -n k8s.io image import "$W/bb.tar"
-	timeout -k 5 90 python3 tests/lib/cri.py /run/containerd.sock "$1" "$W/pods" $image "${@:2}"
 }
 # The CRI plugin's case, where it can run.
 containerd_cri_case() { # NAME FUNCTION
