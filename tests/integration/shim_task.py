@@ -251,9 +251,9 @@ def t_many_away():
     shim.ok("Start", (1, "c1"))
     shim_pid = shim.ok("Connect", (1, "c1"))[1]
 
-    def private():
+    def anonymous():
         with open(f"/proc/{shim_pid}/smaps_rollup", encoding="ascii") as f:
-            return sum(int(l.split()[1]) for l in f if l.startswith("Private"))
+            return sum(int(l.split()[1]) for l in f if l.startswith("Anonymous"))
 
     def session(n):
         shim.ok("Exec", (1, "c1"), (2, n), (7, exec_spec("/bin/busybox", "true")))
@@ -264,17 +264,17 @@ def t_many_away():
     for i in range(20):
         session(f"warm{i}")
     wait_for("events", lambda: ("exit", "warm19", 0) in daemon.got)
-    before = private()
+    before = anonymous()
     daemon.stop()
     for i in range(300):
         session(f"e{i}")
-    away = private()
+    away = anonymous()
     daemon.start()
     wait_for("events", lambda: ("exit", "e299", 0) in daemon.got)
     check("events", len([e for e in daemon.got if e[1].startswith("e")]), 900)
     time.sleep(0.2)
-    after = private()
-    print(f"# private KiB: {before}, with 900 events waiting {away}, told {after}")
+    after = anonymous()
+    print(f"# anonymous KiB: {before}, with 900 events waiting {away}, told {after}")
     assert away - before < 400 and after - before < 100, (before, away, after)
     site.end(shim, "c1")
 
