@@ -41,7 +41,10 @@ def show(name, value):
 
 
 def end(shim, pid, name):
-    shim.ok("Shutdown", (1, name))
+    try:
+        shim.ok("Shutdown", (1, name))
+    except EOFError:
+        pass  # runc's shim may be gone before it has answered
     while os.path.exists(f"/proc/{pid}"):
         time.sleep(0.01)
 
