@@ -193,7 +193,7 @@ static int start_unit(struct stage *s, struct err *err)
 	return r;
 }
 
-static int end_holder(struct stage *s, struct err *err)
+int stage_end_holder(struct stage *s, struct err *err)
 {
 	if (s->holder.pid <= 0)
 		return 0;
@@ -525,7 +525,7 @@ static int step_place(void *ctx, struct err *err)
 	/* The helper is there already, and init with it. */
 	int r = s->prep.helper ? 0 : stage_place(s, &s->init, err);
 
-	return r < 0 ? r : end_holder(s, err);
+	return r < 0 ? r : stage_end_holder(s, err);
 }
 
 int stage_row_devices(void *ctx, struct err *err)

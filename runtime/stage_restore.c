@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -216,7 +215,7 @@ static void undo_spawn(void *ctx)
 {
 	struct stage *s = ctx;
 	struct restoring *r = s->restoring;
-	struct pollfd end = { .fd = r->run.child.pidfd, .events = POLLIN };
+	int handle = r->run.child.pidfd;
 	struct err err = { 0 };
 
 	/* It kills what it has restored; stopped processes would otherwise stay behind. */
@@ -226,7 +225,7 @@ static void undo_spawn(void *ctx)
 	close_to_root(r);
 	r->run.sock = fd_close(r->run.sock);
 	r->run.sync_parent = fd_close(r->run.sync_parent);
-	if (r->run.child.pid > 0 && end.fd >= 0 && poll(&end, 1, GIVE_UP_MS) > 0)
+	if (r->run.child.pid > 0 && handle >= 0 && proc_await_end(handle, GIVE_UP_MS) > 0)
 		criu_finish(&r->run);
 	else
 		criu_kill(&r->run);
@@ -237,7 +236,9 @@ static int row_place(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
 
-	return stage_place(s, &s->restoring->run.child, err);
+	int r = stage_place(s, &s->restoring->run.child, err);
+
+	return r < 0 ? r : stage_end_holder(s, err);
 }
 
 /* ---- what criu is asked ---- */
@@ -409,7 +410,7 @@ static int record(struct stage *s, pid_t pid, struct err *err)
 	if (pid <= 0)
 		return err_set(err, EPROTO, "criu did not say the pid of init");
 	s->init.pid = s->state.pid = pid;
-	s->init.pidfd = sys_pidfd_open(pid, 0);
+	s->init.pidfd = proc_handle(pid);
 	r = proc_start_time(pid, &s->state.start_ticks, NULL);
 	if (r < 0)
 		return err_sysn(err, r, "read init's start time");

@@ -22,6 +22,8 @@ MUST_CHECK int stage_clone(struct stage *s, struct spawn_args *args, struct spaw
 			   struct err *err);
 /* The cgroups that clone and child could not enter. */
 MUST_CHECK int stage_place(struct stage *s, const struct spawned *child, struct err *err);
+/* The holder of systemd's unit, once another process is in it. */
+MUST_CHECK int stage_end_holder(struct stage *s, struct err *err);
 /* prestart and createRuntime hooks, with the lock released. */
 MUST_CHECK int stage_run_hooks(struct stage *s, struct err *err);
 /* The terminal's master, to the console socket or kept for the foreground (taken). */

@@ -3,13 +3,11 @@
  * Client commands that change something: kill, resize, reopen-log, delete.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "common/fd.h"
 #include "common/proc.h"
-#include "common/sys.h"
 #include "shim/client_private.h"
 
 #define SHIM_END_MS 15000
@@ -31,7 +29,7 @@ static int kill_by_shim(struct client *c, const char *exec_id, int sig, bool all
 static int kill_directly(struct client *c, int sig, struct err *err)
 {
 	CLEANUP_FD int fd = client_init_pidfd(c);
-	int r = fd < 0 ? fd : sys_pidfd_send_signal(fd, sig);
+	int r = fd < 0 ? fd : proc_signal(fd, sig);
 
 	if (r == -ESRCH)
 		return err_set(err, ESRCH, "container \"%s\" is not running", c->key.id);
@@ -128,15 +126,9 @@ int client_cmd_reopen_log(struct client *c, int argc, char **argv, struct err *e
 /* ---- delete ---- */
 
 /* The shim ends after its container was deleted. 0, -ETIMEDOUT. */
-static int wait_shim_end(int pidfd)
+static int wait_shim_end(int handle)
 {
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int n;
-
-	do {
-		n = poll(&p, 1, SHIM_END_MS);
-	} while (n < 0 && errno == EINTR);
-	return n > 0 ? 0 : -ETIMEDOUT;
+	return proc_await_end(handle, SHIM_END_MS) > 0 ? 0 : -ETIMEDOUT;
 }
 
 static int shim_pidfd(const struct client *c)
@@ -223,7 +215,7 @@ static int end_silent_shim(struct client *c, bool force, struct err *err)
 	if (!force)
 		return err_set(err, EBUSY, "the shim of container \"%s\" (pid %d) does not answer",
 			       c->key.id, (int)c->info.shim_pid);
-	if (sys_pidfd_send_signal(pidfd, SIGKILL) < 0 || wait_shim_end(pidfd) < 0)
+	if (proc_signal(pidfd, SIGKILL) < 0 || wait_shim_end(pidfd) < 0)
 		return err_set(err, EBUSY, "the shim of container \"%s\" (pid %d) does not end",
 			       c->key.id, (int)c->info.shim_pid);
 	return 0;

@@ -12,7 +12,6 @@
 #include "common/log.h"
 #include "common/path.h"
 #include "common/proc.h"
-#include "common/sys.h"
 #include "shim/front_task_mount.h"
 
 #define HELPER_MS 30000
@@ -57,9 +56,10 @@ static int spawn(const struct front_mount *m, const char *path, int out, int *re
 }
 
 /* Its end; what it says is the error's text. */
-static int await(int pidfd, int in, char *text, size_t size)
+static int await(int handle, int in, char *text, size_t size)
 {
-	struct pollfd p[] = { { .fd = pidfd, .events = POLLIN }, { .fd = in, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = proc_pollable(handle), .events = POLLIN },
+			      { .fd = in, .events = POLLIN } };
 	size_t len = 0;
 
 	for (;;) {
@@ -78,6 +78,8 @@ static int await(int pidfd, int in, char *text, size_t size)
 			continue;
 		if (p[0].revents)
 			return 0;
+		if (p[0].fd < 0)
+			return proc_await_end(handle, HELPER_MS) > 0 ? 0 : -ETIMEDOUT;
 		p[1].fd = -1; /* closed, or more than we want: a daemon may keep it */
 	}
 }
@@ -117,7 +119,7 @@ int front_fuse_mount(const struct front_mount *m, int target, struct err *err)
 		return r;
 	out = fd_close(out);
 	r = await(pidfd, in, text, sizeof(text));
-	if (r < 0 && sys_pidfd_send_signal(pidfd, SIGKILL) == 0)
+	if (r < 0 && proc_signal(pidfd, SIGKILL) == 0)
 		log_warning("a mount helper did not end in time");
 	mounted = fd_open(path, O_PATH | O_NOFOLLOW, 0);
 	if (r == 0 && mounted >= 0 && path_fs_magic(mounted) == FUSE_MAGIC)
