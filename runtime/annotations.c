@@ -30,8 +30,8 @@ static const struct row {
 	{ ANNOTATION_MOUNT_CONTEXT, CONTEXT, "the option that mountLabel is given as" },
 	{ PREFIX "seccomp.receiver", PATH, "as linux.seccomp.listenerPath, which wins" },
 	/* For the systemd cgroup driver; without it they ask for nothing. */
-	{ PREFIX "systemd.subgroup", APPLIED, "the cgroup below the scope (systemd driver)" },
-	{ PREFIX "delegate-cgroup", APPLIED, "the cgroup that is delegated (systemd driver)" },
+	{ ANNOTATION_SUBGROUP, APPLIED, "the cgroup below the scope (systemd driver, v2)" },
+	{ PREFIX "delegate-cgroup", REFUSED, "a cgroup for init below the container's own" },
 	{ PREFIX "systemd.force_cgroup_v1", REFUSED, "a v1 hierarchy made inside the container" },
 	{ PREFIX "handler", REFUSED, "another program in place of the kernel's execve" },
 	{ PREFIX "seccomp.plugins", REFUSED, "plug-ins that answer system calls" },

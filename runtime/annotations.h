@@ -20,6 +20,7 @@ void annotations_hooks(const struct spec *spec, const char **ret_stdout, const c
 /* What an annotation of the table does, as a half sentence; NULL: it is not in it. */
 const char *annotations_effect(const char *key);
 
+#define ANNOTATION_SUBGROUP "run.oci.systemd.subgroup"
 #define ANNOTATION_KEEP_GROUPS "run.oci.keep_original_groups"
 #define ANNOTATION_HOOKS_STDOUT "run.oci.hooks.stdout"
 #define ANNOTATION_HOOKS_STDERR "run.oci.hooks.stderr"

@@ -128,6 +128,32 @@ static int check_holder(const struct plan_cgroup *plan, const struct plan_cgroup
 		       plan->systemd->unit, dir->path);
 }
 
+/* With a cgroup below the unit's the holder moves there: where processes are, no controllers are
+ * enabled for what is below. Like one that was found there, it is then looked for in it. */
+static int move_holder(const struct plan_cgroup *plan, const struct plan_cgroup_dir *dir,
+		       struct made *made, struct err *err)
+{
+	CLEANUP_PID_LIST struct cgroup_pid_list pids = { 0 };
+	const char *sub = plan->systemd ? plan->systemd->sub : "";
+	char path[PATH_MAX], text[16];
+	int r;
+
+	if (!*sub || !made->holder || !dir->v2)
+		return 0;
+	snprintf(path, sizeof(path), "%.*s", (int)(strlen(dir->path) - strlen(sub)), dir->path);
+	r = cgroup_tree_pids(path, &pids);
+	if (r < 0)
+		return err_sysn(err, r, "look into cgroup \"%s\"", path);
+	/* Not there: nor will it be below, see check_holder. */
+	if (pids.n != 1 || pids.v[0] != made->holder)
+		return 0;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir->path);
+	snprintf(text, sizeof(text), "%d", (int)made->holder);
+	r = io_write_small(AT_FDCWD, path, text);
+	made->existed = true;
+	return r < 0 ? err_sysn(err, r, "write %s to \"%s\"", text, path) : 0;
+}
+
 /* A cgroup that somebody uses is not ours, and in a frozen one init would never run (a new cgroup
  * is born frozen if one above it is). */
 static int check_unused(const struct plan_cgroup *plan, const struct plan_cgroup_dir *dir,
@@ -169,6 +195,8 @@ static int prepare_dir(const struct plan_cgroup *plan, size_t i, struct made *ma
 		*made = (struct made){ .skipped = r };
 		return 0;
 	}
+	if (r >= 0)
+		r = move_holder(plan, dir, made, err);
 	if (r < 0)
 		return r;
 	r = check_unused(plan, dir, made, err);
@@ -658,8 +686,6 @@ int cgroup_sub(struct arena *arena, const struct cgroup *cg, const char *arg, st
 		if (!is_wanted(wanted, &cg->v[i]))
 			continue;
 		ret->v[i].path = arena_printf(arena, "%s%s", cg->v[i].path, sub);
-		if (ret->v[i].v2)
-			ret->sub = arena_printf(arena, "%s%s", cg->sub ? cg->sub : "", sub);
 	}
 	return 0;
 }

@@ -27,7 +27,6 @@ struct cgroup {
 	const char *unit;
 	const char *bus; /* address of the manager's bus */
 	bool user;       /* the manager is the user's */
-	const char *sub; /* of cgroup_sub: "/a" below the unit's */
 };
 
 /* From the plan; strings stay the plan's. */

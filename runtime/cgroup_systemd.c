@@ -105,12 +105,27 @@ int cgroup_systemd_update(struct bus *bus, const struct plan_systemd *plan, stru
 	return plan->n_props ? bus_set_properties(bus, plan, err) : 0;
 }
 
+/* What of the v2 path is below the unit's cgroup: "/a", "". */
+static const char *below_unit(const struct cgroup *cg)
+{
+	size_t n = strlen(cg->unit);
+
+	for (size_t i = 0; i < cg->n; i++) {
+		const char *p = cg->v[i].v2 ? strchr(cg->v[i].path, '/') : NULL;
+
+		for (; p; p = strchr(p + 1, '/'))
+			if (strncmp(p + 1, cg->unit, n) == 0 && (!p[1 + n] || p[1 + n] == '/'))
+				return p + 1 + n;
+	}
+	return "";
+}
+
 int cgroup_systemd_attach(const struct cgroup *cg, pid_t pid, struct err *err)
 {
 	CLEANUP_BUS struct bus *bus = NULL;
 	int r = bus_open(cg->user, cg->bus, &bus, err);
 
-	return r < 0 ? r : bus_attach_process(bus, cg->unit, cg->sub ? cg->sub : "", pid, err);
+	return r < 0 ? r : bus_attach_process(bus, cg->unit, below_unit(cg), pid, err);
 }
 
 int cgroup_systemd_stop(const struct cgroup *cg, struct err *err)

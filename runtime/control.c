@@ -171,6 +171,7 @@ static int plan_unit_update(struct arena *arena, const struct state *state,
 		return r;
 	plan->systemd = ARENA_NEW(arena, struct plan_systemd);
 	plan->systemd->unit = state->cgroup.unit;
+	plan->systemd->sub = "";
 	return plan_systemd_resources(arena, facts.version, false, plan, err);
 }
 

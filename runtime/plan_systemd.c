@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 
 #include "common/log.h"
 #include "common/macros.h"
+#include "runtime/annotations.h"
 #include "runtime/plan_cgroup.h"
 
 #define ANNOTATION "org.systemd.property."
@@ -112,6 +114,29 @@ static int split_path(struct arena *arena, const char *path, const char *id,
 	return 0;
 }
 
+/* crun's annotation. Other names would be a cgroup that is no child of the unit's. */
+static int place_below(struct arena *arena, const struct spec *spec, const struct host *host,
+		       struct plan_systemd *ret, struct err *err)
+{
+	const char *name = spec_annotation(spec, ANNOTATION_SUBGROUP);
+
+	ret->sub = "";
+	if (!name || !*name)
+		return 0;
+	if (str_eq(name, ".") || str_eq(name, "..") || strpbrk(name, "/\\\n") ||
+	    strlen(name) > NAME_MAX)
+		return err_set(err, EINVAL,
+			       "annotations[\"" ANNOTATION_SUBGROUP "\"]: \"%.64s\" is no name of "
+			       "a cgroup",
+			       name);
+	if (host->layout != HOST_CGROUP_V2 || ret->is_slice)
+		log_warning("annotations[\"" ANNOTATION_SUBGROUP "\"]: no effect %s",
+			    ret->is_slice ? "in a slice" : "without pure cgroup v2");
+	else
+		ret->sub = arena_printf(arena, "/%s", name);
+	return 0;
+}
+
 int plan_systemd_place(struct arena *arena, const struct spec *spec, const struct host *host,
 		       const struct plan_request *request, struct plan_systemd *ret,
 		       const char **ret_path, struct err *err)
@@ -138,9 +163,13 @@ int plan_systemd_place(struct arena *arena, const struct spec *spec, const struc
 		r = slice_path(arena, ret->unit, &parent, err);
 	if (r < 0)
 		return r;
+	r = place_below(arena, spec, host, ret, err);
+	if (r < 0)
+		return r;
 	base = str_eq(host->systemd->control_group, "/") ? "" : host->systemd->control_group;
-	*ret_path = ret->is_slice ? arena_printf(arena, "%s%s", base, parent)
-				  : arena_printf(arena, "%s%s/%s", base, parent, ret->unit);
+	*ret_path = ret->is_slice
+			    ? arena_printf(arena, "%s%s", base, parent)
+			    : arena_printf(arena, "%s%s/%s%s", base, parent, ret->unit, ret->sub);
 	return 0;
 }
 
@@ -379,7 +408,8 @@ int plan_systemd_properties(struct arena *arena, const struct spec *spec, unsign
 
 void plan_systemd_print(const struct plan_systemd *plan, struct str *out)
 {
-	str_addf(out, "unit %s slice=%s%s\n", plan->unit, plan->slice, plan->user ? " user" : "");
+	str_addf(out, "unit %s slice=%s%s%s%s\n", plan->unit, plan->slice,
+		 *plan->sub ? " sub=" : "", plan->sub, plan->user ? " user" : "");
 	for (size_t i = 0; i < plan->n_props; i++) {
 		str_addf(out, "property %s ", plan->props[i].name);
 		unit_value_signature(&plan->props[i].value, out);

@@ -32,6 +32,7 @@ struct unit_property {
 struct plan_systemd {
 	const char *unit;    /* "thole-x.scope" or, if it is a slice, its own name */
 	const char *slice;   /* the slice that it is in */
+	const char *sub;     /* "/container": the container's cgroup is below the unit's; "" */
 	const char *address; /* of the manager's bus */
 	bool user;           /* the caller's manager, not the system's */
 	bool is_slice;
@@ -44,7 +45,7 @@ struct plan_request;
 struct host;
 
 /* linux.cgroupsPath "slice:prefix:name" -> unit and slice; *ret_path is the unit's cgroup below the
- * root of the hierarchies ("/system.slice/thole-x.scope"). */
+ * root of the hierarchies ("/system.slice/thole-x.scope"), with ret->sub. */
 MUST_CHECK int plan_systemd_place(struct arena *arena, const struct spec *spec,
 				  const struct host *host, const struct plan_request *request,
 				  struct plan_systemd *ret, const char **ret_path, struct err *err);

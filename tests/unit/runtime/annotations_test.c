@@ -13,7 +13,8 @@ static const struct {
 } cases[] = {
 	{ "run.oci.keep_original_groups", "1", 0, NULL },
 	{ "run.oci.systemd.subgroup", "", 0, NULL },
-	{ "run.oci.delegate-cgroup", "x", 0, NULL },
+	{ "run.oci.delegate-cgroup", "x", -ENOTSUP, "not supported" },
+	{ "run.oci.delegate-cgroup", "", 0, NULL },
 	{ "run.oci.hooks.stdout", "/tmp/x", 0, NULL },
 	{ "run.oci.hooks.stdout", "x", -EINVAL,
 	  "annotations[\"run.oci.hooks.stdout\"]: \"x\" is not an absolute path" },

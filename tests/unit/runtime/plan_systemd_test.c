@@ -157,6 +157,32 @@ static void test_places(void **state)
 	assert_int_equal(build(f, &f->v1), -ENOTSUP);
 }
 
+/* crun's annotation: a cgroup below the unit's. */
+static void test_subgroup(void **state)
+{
+	static const char *const bad[] = { ".", "..", "a/b", "/a", "../../x", "a\nb", "a\\x2f" };
+	struct fixture *f = *state;
+
+	f->annotations[0] = (struct spec_pair){ "run.oci.systemd.subgroup", "container" };
+	f->spec.annotations.n = 1;
+	assert_string_equal(place(f, ":p:n"),
+			    "/cg/system.slice/p-n.scope/container p-n.scope system.slice");
+	plan_systemd_print(f->plan->systemd, &f->text);
+	assert_non_null(strstr(f->text.data, "unit p-n.scope slice=system.slice sub=/container\n"));
+	/* Slices are not delegated, and on v1 a unit has one cgroup a hierarchy. */
+	assert_string_equal(place(f, "a.slice:p:b-c.slice"),
+			    "/cg/b.slice/b-c.slice b-c.slice a.slice");
+	f->spec.linux_.cgroups_path = ":p:n";
+	assert_int_equal(build(f, &f->v1), 0);
+	assert_string_equal(f->plan->dirs[6].path, "/cg/systemd/system.slice/p-n.scope");
+	f->annotations[0].value = "";
+	assert_string_equal(place(f, ":p:n"), "/cg/system.slice/p-n.scope p-n.scope system.slice");
+	for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+		f->annotations[0].value = (char *)bad[i];
+		assert_non_null(strstr(place(f, ":p:n"), "is no name of a cgroup"));
+	}
+}
+
 static void test_bad_places(void **state)
 {
 	static const char *const slices[] = { "a--b.slice", "-a.slice", "a-.slice",
@@ -607,6 +633,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_subgroup, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits_v2, setup, teardown),
