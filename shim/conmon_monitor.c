@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "common/fd.h"
@@ -103,7 +104,7 @@ static void take_exit(struct conmon_monitor *m)
 	ev_timer_cancel(TAKE_PTR(m->timer));
 	if (m->timed_out)
 		m->status = -1;
-	if (oom_watch_read(m->oom).oom_killed == 1)
+	if (oom_watch_read(m->oom, m->status == 128 + SIGKILL).oom_killed == 1)
 		tell_oom(m);
 	/* An attached client of an exec is waited for as long as it takes. */
 	if (m->start->logs->n && ev_timer(m->ev, DRAIN_MS, drain_over, m, &m->timer) < 0)

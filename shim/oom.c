@@ -12,6 +12,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "shim/oom_log.h"
 
 struct oom_watch {
 	struct ev_source *source;
@@ -19,6 +20,8 @@ struct oom_watch {
 	int cpu_fd, peak_fd; /* cpu.stat or cpuacct.usage; memory.peak or max_usage_in_bytes */
 	bool events_known;
 	uint64_t oom_base, oom_told;
+	pid_t pid;
+	char *path; /* of the memory cgroup, as /proc/PID/cgroup has it */
 	void (*on_oom)(void *user);
 	void *user;
 };
@@ -216,6 +219,7 @@ int oom_watch_new(struct ev *ev, pid_t pid, void (*on_oom)(void *user), void *us
 		  struct oom_watch **ret)
 {
 	struct oom_watch *w = calloc(1, sizeof(*w));
+	char path[PATH_MAX / 2];
 	bool v2;
 
 	if (!w)
@@ -232,6 +236,9 @@ int oom_watch_new(struct ev *ev, pid_t pid, void (*on_oom)(void *user), void *us
 	w->cpu_fd = open_counter(pid, "cpuacct", "cpuacct.usage");
 	if (w->cpu_fd < 0)
 		w->cpu_fd = open_counter(pid, NULL, "cpu.stat");
+	w->pid = pid;
+	if (find_path(pid, v2 ? NULL : "memory", path, sizeof(path)) == 0)
+		w->path = strdup(path);
 	w->events_known = read_counter(w->events_fd, "oom_kill", &w->oom_base);
 	w->oom_told = w->oom_base;
 	/* kernfs tells a change by EPOLLPRI | EPOLLERR. */
@@ -242,15 +249,28 @@ int oom_watch_new(struct ev *ev, pid_t pid, void (*on_oom)(void *user), void *us
 	return 0;
 }
 
-struct oom_usage oom_watch_read(const struct oom_watch *w)
+/* systemd takes a scope away as soon as its last process has ended, often before we hear of that end;
+ * what was told or logged before stays true. -1: unknown. */
+static int was_killed(const struct oom_watch *w, bool by_kill)
+{
+	uint64_t now;
+
+	if (read_counter(w->events_fd, "oom_kill", &now))
+		return now > w->oom_base;
+	if (w->oom_told > w->oom_base)
+		return 1;
+	return by_kill && w->path && oom_log_has_kill(w->pid, w->path) ? 1 : -1;
+}
+
+struct oom_usage oom_watch_read(const struct oom_watch *w, bool by_kill)
 {
 	struct oom_usage u = { .oom_killed = -1 };
 	uint64_t n;
 
 	if (!w)
 		return u;
-	if (w->events_known && read_counter(w->events_fd, "oom_kill", &n))
-		u.oom_killed = n > w->oom_base;
+	if (w->events_known)
+		u.oom_killed = was_killed(w, by_kill);
 	if (read_counter(w->cpu_fd, NULL, &u.cpu_ns)) {
 		u.has_cpu = true;
 	} else if (read_counter(w->cpu_fd, "usage_usec", &n)) {
@@ -269,6 +289,7 @@ void oom_watch_free(struct oom_watch *w)
 	fd_close(w->events_fd);
 	fd_close(w->cpu_fd);
 	fd_close(w->peak_fd);
+	free(w->path);
 	free(w);
 }
 

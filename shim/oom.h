@@ -26,7 +26,9 @@ struct oom_usage {
  * called when the OOM kill counter has grown (cgroup v2 tells at once; v1 is read at the end). */
 MUST_CHECK int oom_watch_new(struct ev *ev, pid_t pid, void (*on_oom)(void *user), void *user,
 			     struct oom_watch **ret);
-struct oom_usage oom_watch_read(const struct oom_watch *watch); /* NULL: all unknown */
+/* After the process's end; by_kill: it died of SIGKILL. NULL: all unknown. If the cgroup is gone already
+ * its OOM kills are those that were told, or logged by the kernel (of the process itself only). */
+struct oom_usage oom_watch_read(const struct oom_watch *watch, bool by_kill);
 void oom_watch_free(struct oom_watch *watch);
 
 /* Path of `file` in the process's cgroup of a v1 controller, or of the v2 hierarchy (controller

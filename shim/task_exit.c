@@ -33,7 +33,8 @@ void task_proc_exited(void *user, const struct reaper_exit *exit)
 	clock_gettime(CLOCK_REALTIME, &p->finished_at);
 	if (!p->exec_id) {
 		/* Now: a runtime's delete may take the cgroup away at any time. */
-		struct oom_usage u = oom_watch_read(p->task->oom);
+		struct oom_usage u = oom_watch_read(p->task->oom, exit->code == CLD_KILLED &&
+									  exit->status == SIGKILL);
 		struct exit_record *r = &p->task->record;
 
 		r->oom_killed = u.oom_killed;
