@@ -478,8 +478,11 @@ int cgroup_create(const struct plan_cgroup *plan, struct cgroup_made *ret_made, 
 int cgroup_open_v2(const struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->n; i++) {
-		if (cg->v[i].v2)
-			return fd_open(cg->v[i].path, O_PATH | O_DIRECTORY, 0);
+		if (!cg->v[i].v2)
+			continue;
+		return cgroup_v2_clone_is_whole(cg->v[i].path)
+			       ? fd_open(cg->v[i].path, O_PATH | O_DIRECTORY, 0)
+			       : -ENOTSUP;
 	}
 	return -ENOENT;
 }

@@ -61,7 +61,8 @@ MUST_CHECK int cgroup_holder_gone(const struct plan_cgroup *plan, struct err *er
 struct bus;
 MUST_CHECK int cgroup_update(const struct plan_cgroup *plan, struct bus *systemd, struct err *err);
 
-/* Directory fd for CLONE_INTO_CGROUP (the v2 or hybrid-v2 directory), -ENOENT if there is none. */
+/* Directory fd for CLONE_INTO_CGROUP (the v2 or hybrid-v2 directory), -ENOENT if there is none, -ENOTSUP
+ * if this kernel would do it by halves: then the process has to be moved. */
 MUST_CHECK int cgroup_open_v2(const struct cgroup *cg);
 
 /* Moves pid into every hierarchy; `placed_v2`: clone3 has put it into the v2 one already. */

@@ -72,6 +72,9 @@ MUST_CHECK int cgroup_v2_freeze(const char *path, bool frozen, unsigned int time
 MUST_CHECK int cgroup_v2_is_frozen(const char *path);
 MUST_CHECK int cgroup_v2_is_populated(const char *path);
 
+/* Does a process that the caller clones into it get the cpuset's processors and memory nodes? */
+bool cgroup_v2_clone_is_whole(const char *path);
+
 /* cgroup.kill (5.14). -EOPNOTSUPP: the kernel has none. */
 MUST_CHECK int cgroup_v2_kill(const char *path);
 

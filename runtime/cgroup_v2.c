@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/utsname.h>
 
 #include "common/fd.h"
 #include "common/io.h"
@@ -244,6 +245,42 @@ int cgroup_v2_freeze(const char *path, bool frozen, unsigned int timeout_ms, str
 		return err_set(err, ETIMEDOUT, "freeze \"%s\": not done within %u ms", path,
 			       timeout_ms);
 	return err_sysn(err, r, "freeze \"%s\"", path);
+}
+
+/* The list "0-3" after `key` in /proc/PID/status is what the file of the cpuset says, or there is none. */
+static bool has_same_list(const char *status, const char *key, const char *path, const char *file)
+{
+	char list[CONTROLLERS_MAX];
+	const char *p = strstr(status, key);
+	int r = read_file(path, file, list, sizeof(list));
+	size_t n;
+
+	if (r < 0)
+		return r == -ENOENT; /* no cpuset of its own */
+	if (!p)
+		return false;
+	p += strlen(key);
+	p += strspn(p, " \t");
+	n = strcspn(p, "\n");
+	return strlen(list) == n && strncmp(p, list, n) == 0;
+}
+
+/* Before 6.4 (or a release with that fix: 5.15.108, 6.1.25) a child that is cloned into a cgroup keeps
+ * its creator's processors and memory nodes, whatever the cpuset there says; one that is moved gets
+ * the cpuset's. */
+bool cgroup_v2_clone_is_whole(const char *path)
+{
+	unsigned int version[2] = { 0 };
+	struct utsname name;
+	char status[8192];
+
+	if (uname(&name) == 0 && sscanf(name.release, "%u.%u", &version[0], &version[1]) == 2 &&
+	    (version[0] > 6 || (version[0] == 6 && version[1] >= 4)))
+		return true;
+	if (io_read_small(AT_FDCWD, "/proc/self/status", status, sizeof(status)) < 0)
+		return false;
+	return has_same_list(status, "\nCpus_allowed_list:", path, "cpuset.cpus.effective") &&
+	       has_same_list(status, "\nMems_allowed_list:", path, "cpuset.mems.effective");
 }
 
 /* Final for the cgroup: kernels since 6.14 (seen on 6.18) compare the kill count of the cloner's own
