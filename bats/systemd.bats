@@ -139,17 +139,20 @@ oom_config() {
 	running
 	wait_for 30 failed
 	is "$(property Result)" timeout
+	first=$(property InvocationID)
 	rm -r "${STATE:?}/$ID"
 	running
-	is "$(property ActiveState)" active
+	[ -n "$first" ]
+	[ "$(property InvocationID)" != "$first" ]
 	wait_for 30 failed
 	is_status stopped
 	rt delete "$ID"
 	gone
 }
 
-# systemd before 253 keeps no result of a scope and takes the cgroup away at once: then it is unknown.
-@test "no OOM kill is denied by the exit record, though systemd takes the cgroup away" {
+# systemd before 253 keeps no result of a scope, and any may take the cgroup away before the shim hears
+# of the exit: what the shim was told until then, or what the kernel's log says, is in the record.
+@test "an OOM kill is in the exit record, though systemd takes the cgroup away" {
 	oom_config
 	for i in 1 2 3 4; do
 		"$SHIM" start --root "$SHIM_ROOT" --id "$ID" --bundle "$BUNDLE" --runtime "$RUNTIME" --runtime-root "$STATE" \
@@ -157,8 +160,7 @@ oom_config() {
 		run "$SHIM" wait --root "$SHIM_ROOT" "$ID"
 		status_is 137
 		find "$SHIM_ROOT" -name record -path "*$ID*" -exec cat {} + >"$T/record"
-		jq -e '.oom_killed == true or .oom_killed == null' "$T/record" || { echo "kill $i is denied"; false; }
-		echo "# kill $i: oom_killed is $(jq .oom_killed "$T/record")" >&3
+		jq -e '.oom_killed == true' "$T/record" || { echo "kill $i"; cat "$T/record"; dmesg | grep oom-kill; false; }
 		"$SHIM" delete --root "$SHIM_ROOT" "$ID"
 		wait_for 20 gone
 	done
@@ -231,6 +233,60 @@ oom_config() {
 	running
 	grep -q "^0::$CG\$" "/proc/$(init_pid)/cgroup"
 	rt delete --force "$ID"
+}
+
+@test "a cgroup below the scope: made, limited, entered, updated, removed" {
+	cfg '.annotations = {"run.oci.systemd.subgroup": "container"} | .process.capabilities |= map_values(. + ["CAP_MKNOD"]) |
+		.linux.resources += {"pids": {"limit": 3},
+		"memory": {"limit": 67108864}, "cpu": {"quota": 12345, "period": 50000}}'
+	scope=/sys/fs/cgroup$CG
+	CG=$CG/container
+	running
+	grep -q "^0::$CG\$" "/proc/$(init_pid)/cgroup"
+	[ -z "$(cat "$scope/cgroup.procs")" ]
+	is "$(wc -l <"$scope/container/cgroup.procs")" 1
+	is "$(property TasksMax) $(cat "$scope/pids.max") $(file pids.max)" "3 3 3"
+	is "$(property MemoryMax) $(file memory.max) $(file cpu.max)" "67108864 67108864 12345 50000"
+	rt exec "$ID" /bin/payload cat /proc/self/cgroup >"$T/cgroup"
+	grep -q "/$UNIT/container\$\|0::/\$" "$T/cgroup"
+	systemctl daemon-reload
+	rt update --pids-limit 9 "$ID"
+	is "$(property TasksMax) $(cat "$scope/pids.max") $(file pids.max)" "9 9 9"
+	is "$(rt exec "$ID" /bin/payload mknod /dev/probe 1 3)" "open: ok"
+	is "$(rt exec "$ID" /bin/payload mknod /dev/probe 5 1)" "open: Operation not permitted"
+	rt pause "$ID"
+	is_status paused
+	rt resume "$ID"
+	rt delete --force "$ID"
+	gone
+	[ ! -e "$scope" ]
+	# What is no name of a cgroup below it.
+	cfg '.annotations = {"run.oci.systemd.subgroup": "../../x"}'
+	run systemd create --bundle "$BUNDLE" "$ID" </dev/null
+	status_is 1
+	has "is no name of a cgroup"
+}
+
+@test "checkpoint and restore: the unit is made anew, with its limits" {
+	dir=$("$BATS_TEST_DIRNAME/../tests/lib/criu") || skip "criu does not work on this kernel"
+	PATH=$dir:$PATH
+	n() { head -n 1 "$BUNDLE/rootfs/tmp/n"; }
+	above() { [ "$(n)" -gt "$1" ]; }
+	cfg '.process.args = ["/bin/payload", "count", "/tmp/n"] | .linux.resources.pids.limit = 5'
+	systemd run --detach --bundle "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	wait_for 60 above 3
+	rt checkpoint --image-path "$T/img" "$ID"
+	gone
+	last=$(n)
+	systemd --log "$T/log" restore --detach --bundle "$BUNDLE" --image-path "$T/img" "$ID" </dev/null >/dev/null 2>&1 ||
+		{ cat "$T/log"; false; }
+	wait_for 60 above "$last"
+	[ "$(n)" -lt $((last + 2000)) ]
+	grep -q "^0::$CG\$" "/proc/$(init_pid)/cgroup"
+	is "$(property ActiveState)" active
+	is "$(property TasksMax) $(file pids.max) $(file pids.current)" "5 5 1"
+	rt delete --force "$ID"
+	gone
 }
 
 @test "controllers that systemd does not know are limited too" {
