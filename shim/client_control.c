@@ -165,6 +165,8 @@ static int force_exit(struct client *c, struct err *err)
 	r = client_view(c, CLIENT_VIEW_MS, &view, err);
 	if (r < 0)
 		return r;
+	if (!c->alive)
+		return err_set(err, ECONNRESET, "the shim has died");
 	if (str_eq(view.status, "stopped") || str_eq(view.status, "created"))
 		return 0;
 	r = kill_by_shim(c, "", SIGKILL, true, err);
