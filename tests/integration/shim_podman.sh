@@ -9,6 +9,8 @@ if [ "${1:-}" != inner ]; then
 	CONMON=$(realpath -s "${CONMON:-}" 2>/dev/null)
 	export CONMON
 	export CLIENTS_SECONDS=${CLIENTS_SECONDS:-800}
+	# Out here, where there is a network to get one from.
+	tests/lib/criu >/dev/null 2>&1
 	# shellcheck disable=SC2086
 	clients_main "$0" podman busybox ip python3 jq -- ${LAYOUTS:-host journal newer}
 fi
@@ -304,6 +306,118 @@ as_user() {
 		setpriv --reuid 54321 --regid 54321 --clear-groups podman --root "$W/home/storage" --conmon "$W/bin/$(basename "$CONMON")" \
 		--runtime "$RT" --storage-driver vfs --log-level error "$@")
 }
+counting='i=0; while [ ! -e /tmp/end ]; do i=$((i+1)); echo $i; sleep 0.05; done; exit 6'
+# Every number once, in order: the counting went on where it stopped, and no line of it is lost.
+counted_on() { # NAME FROM
+	pod logs "$1" >"$W/counted"
+	[ "$(wc -l <"$W/counted")" -gt "$2" ]
+	is "$(cksum <"$W/counted")" "$(seq "$(wc -l <"$W/counted")" | cksum)"
+}
+beyond() { [ "$(pod logs "$1" | wc -l)" -gt "$2" ]; }
+t_checkpoint() {
+	local n monitor
+	run -d --name c bb sh -c "$counting"
+	eventually beyond c 5
+	monitor=$(cat "$(field c .ConmonPidFile)")
+	pod container checkpoint c
+	is "$(field c .State.Checkpointed) $(field c .State.Status)" "true exited"
+	eventually test ! -e "/proc/$monitor"
+	n=$(pod logs c | wc -l)
+	pod container restore c
+	state_is c running
+	is "$(field c .State.Restored)" true
+	is "$(readlink "/proc/$(cat "$(field c .ConmonPidFile)")/exe")" "$(realpath "$CONMON")"
+	eventually beyond c $((n + 5))
+	is "$(pod exec c echo alive)" alive
+	pod exec c touch /tmp/end
+	is "$(pod wait c)" 6
+	counted_on c "$n"
+	gone c
+}
+t_checkpoint_export() {
+	run -d --name x bb sh -c "$counting"
+	eventually beyond x 5
+	# Goes on beside its image, which holds what it had written to its file system as well.
+	pod exec x touch /tmp/written
+	pod container checkpoint -R -e "$W/x.tar" x
+	state_is x running
+	eventually beyond x $(($(pod logs x | wc -l) + 3))
+	pod container restore -i "$W/x.tar" -n y
+	[ "$(field y .Id)" != "$(field x .Id)" ]
+	pod exec y test -e /tmp/written
+	eventually beyond y $(($(pod logs y | wc -l) + 3))
+	pod exec x touch /tmp/end
+	is "$(pod wait x)" 6
+	counted_on x 5
+	state_is y running
+	gone x y
+	rm "$W/x.tar"
+	# And moved: its log goes with it.
+	run -d --name x bb sh -c "$counting"
+	eventually beyond x 5
+	pod container checkpoint -e "$W/x.tar" x
+	gone x
+	pod container restore -i "$W/x.tar"
+	eventually beyond x 10
+	pod exec x touch /tmp/end
+	is "$(pod wait x)" 6
+	counted_on x 10
+	gone x
+	rm "$W/x.tar"
+}
+t_checkpoint_keep() {
+	local dir
+	run -d --name c bb sh -c "$counting"
+	dir=$(dirname "$(field c .OCIConfigPath)")
+	eventually beyond c 5
+	pod container checkpoint --keep c
+	pod container restore --keep c
+	[ -s "$dir/checkpoint/inventory.img" ] && [ -s "$dir/dump.log" ] && [ -s "$dir/restore.log" ]
+	eventually beyond c 8
+	pod kill c
+	is "$(pod wait c)" 137
+	gone c
+	# Without its images nothing is restored, and why is said.
+	run -d --name c bb sh -c "$counting"
+	dir=$(dirname "$(field c .OCIConfigPath)")
+	eventually beyond c 1
+	pod container checkpoint c
+	: >"$dir/checkpoint/core-1.img"
+	status 125 pod container restore c 2>"$W/e"
+	like "$(cat "$W/e")" '*criu could not restore the container*'
+	is "$("$RT" list -q)" ""
+	gone c
+}
+t_checkpoint_terminal() {
+	local client
+	run -d -it --name c bb sh -c 'while read l; do echo "got $l"; [ "$l" != two ] || exit 4; done'
+	mkfifo "$W/typed"
+	# Open for both: an end would be passed on.
+	timeout -s KILL 60 podman "${podman_args[@]}" attach c <>"$W/typed" &
+	client=$!
+	echo one >"$W/typed"
+	eventually logs_have c 'got one'
+	pod container checkpoint c
+	wait $client || true
+	pod container restore c
+	like "$(echo two | timeout -s KILL 60 podman "${podman_args[@]}" attach c)" '*got two*'
+	is "$(pod wait c)" 4
+	gone c
+}
+t_checkpoint_tcp() {
+	run -d --name c bb sh -c "nc -l -p 7 -e cat & until grep -q ':0007 .* 0A ' /proc/net/tcp*; do sleep 0.1; done
+		($counting) | nc 127.0.0.1 7; exit 6"
+	eventually beyond c 5
+	status 125 pod container checkpoint c
+	state_is c running
+	pod container checkpoint --tcp-established c
+	pod container restore --tcp-established c
+	eventually beyond c $(($(pod logs c | wc -l) + 5))
+	pod exec c touch /tmp/end
+	is "$(pod wait c)" 6
+	counted_on c 5
+	gone c
+}
 t_journald() {
 	run --name j --log-driver journald --log-opt tag=its-tag bb sh -c 'echo one; echo two >&2; printf end'
 	eventually logs_have j end
@@ -355,6 +469,16 @@ t "log drivers none, passthrough, path" t_drivers
 t "healthcheck" t_health
 t "pods with an infra container" t_pods
 t "events carry the exit status" t_events
+if criu=$(tests/lib/criu 2>/dev/null); then
+	PATH=$criu:$PATH
+	t "checkpoint and restore" t_checkpoint
+	t "checkpoint -R, -e and restore -i" t_checkpoint_export
+	t "checkpoint --keep and what is missing at restore" t_checkpoint_keep
+	t "checkpoint of a terminal" t_checkpoint_terminal
+	t "checkpoint --tcp-established" t_checkpoint_tcp
+else
+	skip "checkpoint and restore" "$criu"
+fi
 t "OOMKilled is true" t_oom
 t "--log-opt max-size keeps the newest whole lines" t_max_size
 if ! command -v newuidmap >/dev/null; then

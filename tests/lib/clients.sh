@@ -68,7 +68,7 @@ clients_main() {
 }
 
 newer_packages=podman,conmon,crun,busybox,catatonit,netavark,iproute2,jq,python3,procps,util-linux,mount,uidmap
-newer_packages+=,libprotobuf-c1,libyajl2,libmnl0,libseccomp2,libcap2
+newer_packages+=,libprotobuf-c1,libyajl2,libmnl0,libseccomp2,libcap2,criu,iptables
 
 # One COMMAND in namespaces of its own; time-out and death of this process kill all of them.
 clients_private() { # LAYOUT COMMAND...
