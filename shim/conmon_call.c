@@ -137,7 +137,9 @@ static void runtime_exited(void *user, const struct reaper_exit *exit)
 	stdio_capture_end(m->stdio, r == 0);
 	if (r < 0) {
 		message = message_of(m);
-		if (!message[0] && err.msg[0])
+		if (message[0])
+			log_warning("runtime stderr: %s", message);
+		else if (err.msg[0])
 			message = err.msg;
 		if (!m->o->exec && !good)
 			log_error("Failed to create container: exit status %d",

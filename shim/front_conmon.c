@@ -99,10 +99,13 @@ static int find_level(const char *name, enum log_level *ret, struct err *err)
 
 static int open_messages(const struct conmon_options *o, struct err *err)
 {
+	char ident[sizeof("conmon ") + 20];
 	struct log_config c = { .sink = o->syslog ? LOG_SINK_SYSLOG : LOG_SINK_STDERR,
-				.ident = "conmon" };
+				.ident = ident };
 	struct err ignored = { 0 };
 	int r = find_level(o->log_level, &c.level, err);
+
+	snprintf(ident, sizeof(ident), "conmon %.20s", o->cid ? o->cid : "");
 
 	if (r < 0)
 		return r;

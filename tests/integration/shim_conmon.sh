@@ -16,11 +16,12 @@ ln -sf "$PWD/bin/thole-shim" "$CONMON"
 calls() { # MONITOR CASE
 	rm -rf "$W/calls"
 	mkdir -p "$W/calls"
-	timeout -k 5 90 python3 tests/lib/conmon_calls.py "$1" "$RT" "$ROOTFS" "$W/calls" "$CG" "$2"
+	# What a monitor leaves in its TMPDIR goes with the rest.
+	TMPDIR=$W/calls timeout -k 5 90 python3 tests/lib/conmon_calls.py "$1" "$RT" "$ROOTFS" "$W/calls" "$CG" "$2"
 }
-cases=(cli crio_life start_pipe_eof create_fails long_message no_terminal listen_pid exit_command exec_sync
-	exec_timeout create_timeout stdin attach_many long_paths dev_stdout winsz inherited_fd reopen reopen_in_place
-	rotate size_keeps_lines eof_line prompt full_disk journald notify term_forwarded unknown_exit slow_attach
+cases=(cli crio_life start_pipe_eof create_fails long_message no_terminal runtime_argv listen_pid exit_command exec_sync
+	exec_attach exec_timeout create_timeout stdin attach_many long_paths dev_stdout winsz inherited_fd reopen reopen_in_place
+	rotate rotate_allowed no_sync_log syslog size_keeps_lines eof_line prompt full_disk journald journald_no_partial notify term_forwarded unknown_exit slow_attach
 	full_pipe_no_spin full_stdin_no_spin full_terminal_no_spin closed_terminal_idle idle oom_files)
 [ "$LAYOUT" = host ] || cases=(crio_life create_fails exec_sync exec_timeout create_timeout stdin winsz oom_files)
 for c in "${cases[@]}"; do
@@ -35,6 +36,7 @@ for c in "${cases[@]}"; do
 	t "${c//_/ }" calls "$CONMON" "$c"
 done
 if [ "$LAYOUT" = host ]; then
+	[ -n "${ONLY:-}" ] || t "every option was used" calls "$CONMON" options
 	t "nothing is left" is "$("$RT" --root "$W/calls/rt" list -q 2>/dev/null)$(pgrep -f "^$CONMON" || true)" ""
 	if [ -x /usr/bin/conmon ]; then
 		version=$(/usr/bin/conmon --version | awk 'NR == 1 { print $3 }')

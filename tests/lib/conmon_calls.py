@@ -9,176 +9,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import threading
 import time
 
-CONMON, RUNTIME, ROOTFS, WORK, CGROUP, CASE = sys.argv[1:7]
-ROOT = WORK + "/rt"
-serial = [0]
-last_line = []
-call_fds = []  # handed down besides the pipes
-
-
-def until(what, seconds=15):
-    end = time.time() + seconds
-    while time.time() < end:
-        r = what()
-        if r:
-            return r
-        time.sleep(0.05)
-    raise AssertionError("never true: line %d" % what.__code__.co_firstlineno)
-
-
-def read(path):
-    try:
-        with open(path) as f:
-            return f.read()
-    except FileNotFoundError:
-        return None
-
-
-def runtime(*args, check=True):
-    return subprocess.run([RUNTIME, "--root", ROOT, *args], check=check, capture_output=True,
-                          text=True, stdin=subprocess.DEVNULL)
-
-
-class Container:
-    """A bundle and the files around it."""
-
-    def __init__(self, args, terminal=False, env=(), below=None):
-        serial[0] += 1
-        self.id = "%s-%d-%s" % (CASE.replace("_", "-"), serial[0], "0123456789abcdef")
-        self.dir = "%s/%s" % (below or WORK, self.id)
-        self.cwd = self.dir
-        for d in ("", "/exits", "/persist", "/socks", "/notify"):
-            os.mkdir(self.dir + d)
-        self.log = self.dir + "/ctr.log"
-        config = json.loads(subprocess.run([RUNTIME, "spec"], cwd=self.dir, check=True) and
-                            read(self.dir + "/config.json"))
-        config["process"].update(args=args, terminal=terminal)
-        config["process"]["env"] += env
-        config["process"].pop("rlimits", None)
-        config["root"] = {"path": ROOTFS, "readonly": True}
-        config["linux"]["cgroupsPath"] = "%s/%s" % (CGROUP, self.id)
-        config["mounts"].append({"destination": "/run", "type": "none", "source": self.dir + "/notify",
-                                 "options": ["bind"]})
-        with open(self.dir + "/config.json", "w") as f:
-            json.dump(config, f)
-
-    def common(self):
-        return ["-c", self.id, "-u", self.id, "-r", RUNTIME, "--runtime-arg", "--root=" + ROOT,
-                "--log-level", "info", "-n", "name-" + self.id]
-
-    def create(self, *more, logs=None, api=False, terminal=False, fail=False, env=None):
-        argv = [CONMON, "-b", self.dir, *self.common(), "--exit-dir", self.dir + "/exits", "-P",
-                self.dir + "/conmon.pid", "-p", self.dir + "/pidfile", "--persist-dir",
-                self.dir + "/persist", "--socket-dir-path", self.dir + "/socks"]
-        for path in logs or ["k8s-file:" + self.log]:
-            argv += ["-l", path]
-        if api:
-            argv += ["--api-version", "1"]
-        if terminal:
-            argv.append("-t")
-        self.answer, self.end = call(argv + list(more), self.cwd, env)
-        if fail:
-            return self.answer
-        self.pid = self.answer["data" if api else "pid"]
-        assert self.pid > 0, self.answer
-        return self
-
-    def start(self):
-        runtime("start", self.id)
-        return self
-
-    def exited(self):
-        until(lambda: os.path.exists("%s/exits/%s" % (self.dir, self.id)))
-        return int(read("%s/exits/%s" % (self.dir, self.id)))
-
-    def delete(self):
-        runtime("delete", "--force", self.id, check=False)
-
-    def lines(self):
-        return [line.split(" ", 3) for line in read(self.log).splitlines()]
-
-    def exec_sync(self, args, *more, terminal=False):
-        """As CRI-O: --sync, a pipe, a temporary log, the answer at the end."""
-        serial[0] += 1
-        base = "%s/exec%d" % (self.dir, serial[0])
-        process = {"args": args, "cwd": "/", "env": ["PATH=/bin"], "terminal": terminal,
-                   "user": {"uid": 0, "gid": 0}}
-        with open(base + ".json", "w") as f:
-            json.dump(process, f)
-        r, w = os.pipe()
-        argv = [CONMON, "-c", self.id, "-n", "x", "-r", RUNTIME, "-p", base + ".pid", "-e", "-l",
-                base + ".log", "--socket-dir-path", self.dir + "/socks", "--log-level", "info",
-                "--sync", "--log-global-size-max", "16777216", "--exec-process-spec", base + ".json",
-                "--runtime-arg=--root=" + ROOT, *more]
-        p = subprocess.Popen(argv, pass_fds=(w,), env=dict(os.environ, _OCI_SYNCPIPE=str(w)),
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        os.close(w)
-        out = b""
-        while True:
-            b = os.read(r, 4096)
-            if not b:
-                break
-            out += b
-        os.close(r)
-        p.communicate()
-        return json.loads(out), p.returncode, read(base + ".log")
-
-
-def call(argv, cwd, env=None):
-    """Starts a monitor with sync and start pipes, as a stream socket pair; returns its first answer."""
-    sync, theirs = socket.socketpair()
-    start, start_theirs = socket.socketpair()
-    e = dict(os.environ, _OCI_SYNCPIPE=str(theirs.fileno()), _OCI_STARTPIPE=str(start_theirs.fileno()))
-    e.update(env or {})
-    p = subprocess.Popen(argv, cwd=cwd, env=e, pass_fds=(theirs.fileno(), start_theirs.fileno(), *call_fds),
-                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    theirs.close()
-    start_theirs.close()
-    time.sleep(0.05)
-    assert p.poll() is None, "did not wait for the start pipe: %s" % p.stderr.read()
-    start.send(b"\0")
-    assert p.wait() == 0, p.stderr.read()
-    sync.settimeout(30)
-    line = sync.makefile("rb").readline()
-    last_line[:] = [line]
-    return json.loads(line) if line else None, sync
-
-
-def attach(path):
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    fd = os.open(os.path.dirname(path), os.O_PATH)
-    s.connect("/proc/self/fd/%d/%s" % (fd, os.path.basename(path)))
-    os.close(fd)
-    s.settimeout(20)
-    return s
-
-
-def take_all(s):
-    out = {2: b"", 3: b""}
-    while True:
-        p = s.recv(8193)
-        if not p:
-            return out
-        out[p[0]] += p[1:]
-
-
-def ticks(pid):
-    f = read("/proc/%d/stat" % pid).rsplit(")", 1)[1].split()
-    return int(f[11]) + int(f[12])
-
-
-def switches(pid):
-    return sum(int(line.split()[1]) for line in read("/proc/%d/status" % pid).splitlines() if "ctxt" in line)
-
-
-def read_tail(path):
-    with open(path, "rb") as f:
-        f.seek(max(0, os.path.getsize(path) - 100))
-        return f.read().decode()
+from conmon_driver import (CASE, CONMON, ROOT, ROOTFS, RUNTIME, USED, WORK, Container, attach, call_fds, last_line, read,
+                           read_tail, refused, runtime, stub_call, switches, take_all, ticks, until, using)
 
 
 def case_crio_life():
@@ -233,11 +67,53 @@ def case_exec_sync():
     a, status, log = c.exec_sync(["seq", "1", "300000"])
     text = "".join(line.split(" ", 3)[3] + ("\n" if " F " in line[:47] else "") for line in log.splitlines())
     assert text == "".join("%d\n" % i for i in range(1, 300001)), len(text)
-    a, status, log = c.exec_sync(["sh", "-c", "head -c 3000 /dev/zero | tr '\\0' x; echo"],
-                                 "--log-global-size-max", "1000")
-    assert a == {"exit_code": 0}, a
+    # No further than the limit, and up to there whole lines.
+    a, status, log = c.exec_sync(["seq", "1", "3000"], "--log-global-size-max", "1000")
+    n = len(log.splitlines())
+    assert a == {"exit_code": 0} and 10 < n < 30, (a, n)
+    assert [line.split(" ")[3] for line in log.splitlines()] == [str(i) for i in range(1, n + 1)], log
     a, status, log = c.exec_sync(["sh", "-c", "tty; exit 4"], "-t", terminal=True)
     assert a == {"exit_code": 4} and "/dev/pts/" in log, (a, log)
+    c.delete()
+
+
+def case_exec_attach():
+    """As podman: seqpacket pipes, told when the attach socket is there, the second byte lets it run."""
+    c = Container(["sleep", "1000"]).create(api=True).start()
+    home = c.dir + "/session"
+    for d in ("", "/exit", "/persist"):
+        os.mkdir(home + d)
+    with open(home + "/spec", "w") as f:
+        json.dump({"args": ["sh", "-c", "read x; echo got $x; exit 5"], "cwd": "/", "env": ["PATH=/bin"],
+                   "user": {"uid": 0, "gid": 0}}, f)
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(3)]
+    ours, theirs = zip(*pairs)
+    names = ("_OCI_SYNCPIPE", "_OCI_STARTPIPE", "_OCI_ATTACHPIPE")
+    p = subprocess.Popen(
+        using([CONMON, "--api-version", "1", *c.common(), "--cuuid", "5e55107", "-b", home, "-p", home + "/exec_pid",
+               "--exit-dir", home + "/exit", "--persist-dir", home + "/persist", "--full-attach", "-l", "none", "-i",
+               "-e", "--exec-attach", "--exec-process-spec", home + "/spec"]),
+        cwd=home, stdin=subprocess.DEVNULL, pass_fds=[s.fileno() for s in theirs],
+        env=dict(os.environ, **{n: str(s.fileno()) for n, s in zip(names, theirs)}))
+    for s in theirs:
+        s.close()
+    for s in ours:
+        s.settimeout(30)
+    sync, start, ready = ours
+    start.send(b"\0")
+    assert p.wait() == 0
+    assert ready.recv(4096) == b'{"data": 0}\n'
+    s = attach(home + "/attach")
+    time.sleep(0.3)
+    assert not os.path.exists(home + "/exec_pid"), "did not wait for the second byte"
+    start.send(b"\0")
+    answer = sync.recv(4096)
+    assert json.loads(answer)["data"] == int(read(home + "/exec_pid")) and answer[-1:] == b"\n", answer
+    s.send(b"word\n")
+    s.shutdown(socket.SHUT_WR)
+    assert take_all(s)[2] == b"got word\n"
+    assert sync.recv(4096) == b'{"data": 5}\n'
+    assert read("%s/exit/%s" % (home, c.id)) == read(home + "/persist/exit") == "5"
     c.delete()
 
 
@@ -386,12 +262,6 @@ def case_prompt():
     c.delete()
 
 
-def refused(argv, text, env=None):
-    p = subprocess.run([CONMON, *argv], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL,
-                       env=dict(os.environ, **(env or {})), cwd=WORK)
-    assert p.returncode == 1 and text in p.stderr + p.stdout, (argv, p.returncode, p.stderr)
-
-
 def case_cli():
     p = subprocess.run([CONMON, "--version"], capture_output=True, text=True)
     words = (p.stdout + p.stderr).split()
@@ -471,28 +341,43 @@ def case_inherited_fd():
     c.delete()
 
 
-def stub(c, script):
-    with open(c.dir + "/runtime", "w") as f:
-        f.write("#!/bin/sh\n" + script)
-    os.chmod(c.dir + "/runtime", 0o755)
-    return c.dir + "/runtime"
-
-
-def stub_call(c, script, *more, env=None):
-    argv = [CONMON, "-b", c.dir, "-c", c.id, "-u", c.id, "-r", stub(c, script), "--exit-dir", c.dir + "/exits",
-            "-l", c.log, "--full-attach", *more]
-    return call(argv, c.dir, env)[0]
+# A runtime that names a process of another's.
+TELLS_PID = "while [ $# -gt 0 ]; do [ \"$1\" = --pid-file ] && printf %%d %d >\"$2\"; shift; done\n"
 
 
 def case_no_terminal():
     """A runtime that delivers no terminal: told, not hung."""
     c = Container(["true"])
     p = subprocess.Popen(["sleep", "30"])
-    a = stub_call(c, "while [ $# -gt 0 ]; do [ \"$1\" = --pid-file ] && printf %%d %d >\"$2\"; shift; done\n" % p.pid,
-                  "-t")
+    a = stub_call(c, TELLS_PID % p.pid, "-t")
     p.kill()
     p.wait()
     assert a == {"pid": -1, "message": "Runtime did not set up terminal"}, a
+
+
+def case_runtime_argv():
+    """What of the options reaches the runtime, word for word."""
+    c = Container(["true"])
+    bundle, pid = ["--bundle", c.dir], ["--pid-file", c.dir + "/p"]
+    options = ["--runtime-arg", "--log", "--runtime-arg=/l", "--pidfile", c.dir + "/p"]
+    rows = (
+        (["-s", "--no-pivot", "--no-new-keyring", "--runtime-opt", "--preserve-fds", "--runtime-opt=1"],
+         ["--systemd-cgroup", "--log", "/l", "create", *bundle, *pid, "--no-pivot", "--no-new-keyring",
+          "--preserve-fds", "1", c.id]),
+        (["--systemd-cgroup", "--restore", "/cp", "--restore-arg=--tcp-established"],
+         ["--systemd-cgroup", "--log", "/l", "restore", *bundle, *pid, "--detach", "--image-path", "/cp",
+          "--work-path", c.dir, "--tcp-established", c.id]),
+        (["-s", "-e", "--exec-process-spec", "/spec", "--runtime-opt=--x"],
+         ["--log", "/l", "exec", *pid, "--process", "/spec", "--detach", "--x", c.id]),
+    )
+    for more, want in rows:
+        stub_call(c, "printf '%s\\n' \"$@\" >argv; exit 1\n", *options, *more)
+        got = read(c.dir + "/argv").splitlines()
+        assert got == want, got
+    stub_call(c, "printf '%s\\n' \"$@\" >argv; test -S \"$7\" && touch socket; exit 1\n", "-it", "-p", c.dir + "/p")
+    got = read(c.dir + "/argv").splitlines()
+    assert got == ["create", *bundle, *pid, "--console-socket", got[6], c.id], got
+    assert os.path.exists(c.dir + "/socket") and not os.path.exists(got[6]), got
 
 
 def case_listen_pid():
@@ -651,6 +536,63 @@ def case_rotate():
     c.delete()
 
 
+def case_rotate_allowed():
+    """New files only in directories that are allowed; elsewhere the log goes on as it is."""
+    for allowed in (False, True):
+        c = Container(["seq", "1", "1000"])
+        c.create("--log-size-max", "8192", "--log-rotate", "--log-max-files", "20", "--log-allowlist-dir",
+                 c.dir + "/socks", "--log-allowlist-dir=" + (WORK if allowed else "/nosuch")).start()
+        assert c.exited() == 0
+        assert os.path.exists(c.log + ".1") == allowed, os.listdir(c.dir)
+        assert allowed or [line[3] for line in c.lines()] == [str(i) for i in range(1, 1001)]
+        c.delete()
+
+
+def case_no_sync_log():
+    """The log is on the disk when the monitor has gone, unless that is not asked for."""
+    for more in ((), ("--no-sync-log",)):
+        c = Container(["echo", "hi"])
+        trace = c.dir + "/trace"
+        c.create(*more, before=["strace", "-f", "-D", "-y", "-qq", "-e", "trace=fsync,fdatasync", "-o", trace]).start()
+        monitor = int(read(c.dir + "/conmon.pid"))
+        assert c.exited() == 0
+        until(lambda: not os.path.exists("/proc/%d" % monitor))
+        assert ("<%s>" % c.log in read(trace)) != bool(more), (more, read(trace))
+        c.delete()
+
+
+def case_syslog():
+    """Messages go to the syslog too; its socket is put into a /dev of the call's own."""
+    dev = WORK + "/dev"
+    os.mkdir(dev)
+    open(dev + "/null", "w").close()
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.bind(dev + "/log")
+    s.settimeout(10)
+    own_dev = "mount --bind /dev/null $0/null && mount --rbind $0 /dev && exec \"$@\""
+    c = Container(["true"])
+    a = stub_call(c, "echo its words >&2; exit 3\n", "--syslog", before=["unshare", "-m", "sh", "-c", own_dev, dev])
+    assert a["pid"] == -1, a
+    text = ""
+    while "its words" not in text:
+        text = s.recv(4096).decode()
+    assert text.startswith("<") and "conmon " + c.id[:20] in text, text
+    s.close()
+    p = subprocess.run([CONMON, "--syslog", "-c", "x"], capture_output=True, text=True)
+    assert "Use --cuuid" in p.stderr and p.returncode == 1, p.stderr
+
+
+def case_options():
+    """The last case: each option that the help names was used by one before."""
+    used = set(read(USED).split())
+    text = subprocess.run([CONMON, "--help"], capture_output=True, text=True, check=True).stdout
+    rows = [set(w.rstrip(",") for w in line.split() if w[0] == "-") for line in text.splitlines() if line.startswith("  -")]
+    assert len(rows) > 40, text
+    # The two that only print are in `cli`.
+    unused = [sorted(row) for row in rows if not row & (used | {"--help", "--version"})]
+    assert not unused, unused
+
+
 def case_size_keeps_lines():
     """At no moment is the log empty once it has a line, or does it begin inside one."""
     c = Container(["sh", "-c", "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done"])
@@ -666,7 +608,8 @@ def case_size_keeps_lines():
     c.delete()
 
 
-def case_journald():
+def journal(*more):
+    """What one container says, as the journal and the log file get it."""
     path = "/run/systemd/journal/socket"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -674,8 +617,7 @@ def case_journald():
     s.settimeout(10)
     try:
         c = Container(["sh", "-c", "echo one; echo two >&2; printf end"])
-        c.create("--log-tag", "the tag", "--log-label", "A_B=c d",
-                 logs=["k8s-file:" + c.log, "journald:"]).start()
+        c.create(*more, logs=["k8s-file:" + c.log, "journald:"]).start()
         got = []
         while len(got) < 3:
             m = {}
@@ -692,19 +634,30 @@ def case_journald():
             if "CONTAINER_ID" in m:
                 got.append(m)
         assert c.exited() == 0
-        got.sort(key=lambda m: m["MESSAGE"])
-        assert [m["MESSAGE"] for m in got] == ["end", "one\n", "two\n"], got
-        assert [m["PRIORITY"] for m in got] == ["6", "6", "3"]
-        assert got[0]["CONTAINER_PARTIAL_MESSAGE"] == "true" and "CONTAINER_PARTIAL_MESSAGE" not in got[1]
-        for m in got:
-            assert m["CONTAINER_ID_FULL"] == c.id and m["CONTAINER_ID"] == c.id[:12]
-            assert m["CONTAINER_TAG"] == m["SYSLOG_IDENTIFIER"] == "the tag"
-            assert m["CONTAINER_NAME"] == "name-" + c.id and m["A_B"] == "c d"
         assert len(c.lines()) == 3  # and in the file, all of it
         c.delete()
     finally:
         s.close()
         os.unlink(path)
+    got.sort(key=lambda m: m["MESSAGE"])
+    assert [m["MESSAGE"] for m in got] == ["end", "one\n", "two\n"], got
+    assert [m["PRIORITY"] for m in got] == ["6", "6", "3"]
+    return c, got
+
+
+def case_journald():
+    c, got = journal("--log-tag", "the tag", "--log-label", "A_B=c d")
+    assert got[0]["CONTAINER_PARTIAL_MESSAGE"] == "true" and "CONTAINER_PARTIAL_MESSAGE" not in got[1]
+    for m in got:
+        assert m["CONTAINER_ID_FULL"] == c.id and m["CONTAINER_ID"] == c.id[:12]
+        assert m["CONTAINER_TAG"] == m["SYSLOG_IDENTIFIER"] == "the tag"
+        assert m["CONTAINER_NAME"] == "name-" + c.id and m["A_B"] == "c d"
+
+
+def case_journald_no_partial():
+    c, got = journal("--no-container-partial-message")
+    for m in got:
+        assert "CONTAINER_PARTIAL_MESSAGE" not in m and m["SYSLOG_IDENTIFIER"] == "name-" + c.id, m
 
 
 def case_notify():
@@ -771,15 +724,9 @@ def case_full_pipe_no_spin():
 
 def case_unknown_exit():
     """Where nobody knows the status it is not 0."""
-    c = Container(["sleep", "1000"])
-    stub = c.dir + "/runtime"
+    c = Container(["true"])
     p = subprocess.Popen(["sleep", "2"])
-    with open(stub, "w") as f:
-        f.write("#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" = --pid-file ] && printf %%d %d >\"$2\"; shift; done\n" % p.pid)
-    os.chmod(stub, 0o755)
-    argv = [CONMON, "-b", c.dir, "-c", c.id, "-u", c.id, "-r", stub, "--exit-dir", c.dir + "/exits",
-            "-l", c.log, "--full-attach"]
-    a, _ = call(argv, c.dir)
+    a = stub_call(c, TELLS_PID % p.pid)
     assert a == {"pid": p.pid}, a
     p.wait()
     assert c.exited() == -1, c.exited()
