@@ -312,6 +312,11 @@ bool conmon_attach_output(struct conmon_attach *a, enum log_stream stream, const
 	return true;
 }
 
+bool conmon_attach_has_clients(const struct conmon_attach *a)
+{
+	return a->clients;
+}
+
 void conmon_attach_input_room(struct conmon_attach *a)
 {
 	for (struct client *c = a->clients; c; c = c->next)

@@ -42,6 +42,7 @@ void conmon_attach_free(
 /* False: no room at a client that counts; nothing was taken, try again after output_room. */
 bool conmon_attach_output(struct conmon_attach *a, enum log_stream stream, const char *data,
 			  size_t n);
+bool conmon_attach_has_clients(const struct conmon_attach *a);
 void conmon_attach_input_room(struct conmon_attach *a);
 
 /* No more output comes and no more clients (the socket and the link are unlinked): each is closed once it has what waits for it. Returns

@@ -44,6 +44,14 @@ static void input_room(void *user)
 		conmon_attach_input_room(m->attach);
 }
 
+/* Not while somebody watches. */
+static bool may_rest(void *user)
+{
+	struct conmon_monitor *m = user;
+
+	return !m->attach || !conmon_attach_has_clients(m->attach);
+}
+
 static void sink_free(void *user UNUSED)
 {
 }
@@ -160,7 +168,7 @@ static void drained(void *user)
 
 static int open_stdio(struct conmon_monitor *m, struct err *err)
 {
-	struct stdio_sink sink = { put, eof, input_room, sink_free, m };
+	struct stdio_sink sink = { put, eof, input_room, sink_free, m, .may_rest = may_rest };
 	struct stdio_config c = {
 		.ev = m->ev,
 		.terminal = m->o->terminal,

@@ -105,7 +105,8 @@ void front_io_give(struct front_io *io, struct task_proc *p)
 	p->err = !p->terminal && io->to[LOG_STDERR]->fd >= 0;
 	io->to[LOG_STDOUT]->n_open += p->out;
 	io->to[LOG_STDERR]->n_open += p->err;
-	p->sink = (struct stdio_sink){ sink_put, sink_eof, sink_room, sink_free, io, sink_counts };
+	p->sink = (struct stdio_sink){ sink_put, sink_eof,    sink_room, sink_free,
+				       io,       sink_counts, NULL };
 }
 
 /* Of a process that front_io_give was called for; the stdio's sink is freed after the process. */

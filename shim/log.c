@@ -19,7 +19,7 @@
 #include "shim/log_queue.h"
 
 #define QUEUE_DEFAULT ((size_t)1 << 20)
-#define BATCH_SIZE ((size_t)256 << 10)
+#define BATCH_SIZE ((size_t)288 << 10) /* a busy read, the piece held before it, times */
 #define BATCH_MARKS 8192u
 #define BATCH_KEEP ((size_t)4096) /* touched of the batch's memory while idle */
 #define QUIET_MS 1000u            /* memory is kept that long: not mapped anew for each burst */
@@ -410,13 +410,17 @@ static void worker_start(struct log_writer *w)
 static void worker_wake_unlock(struct log_writer *w)
 {
 	struct log_block *chain;
+	bool wake;
 
 	if (!w->running)
 		worker_start(w);
 	if (w->running) {
-		if (w->waiting)
-			pthread_cond_signal(&w->wake);
+		wake = w->waiting;
+		w->waiting = false;
 		pthread_mutex_unlock(&w->lock);
+		/* Held, it would have to be waited for by who is woken. */
+		if (wake)
+			pthread_cond_signal(&w->wake);
 		return;
 	}
 	/* No thread to be had: late is better than lost. */

@@ -274,7 +274,8 @@ static void pump_rest(struct pump *p, size_t n)
 	struct stdio *s = p->owner;
 	/* A client of the sink's is slow itself, and may leave when it hears of the exit (containerd's
 	 * do): with a larger pipe the container would end with more unread. */
-	bool paced = !s->capturing && !s->exited && !s->sink.put;
+	bool may = !s->sink.put || (s->sink.may_rest && s->sink.may_rest(s->sink.user));
+	bool paced = may && !s->capturing && !s->exited;
 	uint64_t ns = paced ? pace_turn(&p->pace, p->fd, n) : 0;
 
 	if (ns && !p->rest_timer && ev_timer_ns(s->config.ev, ns, rested, p, &p->rest_timer) < 0)

@@ -27,6 +27,8 @@ struct stdio_sink {
 	void *user;
 	/* What was handed on, and what was thrown away; may be NULL. */
 	void (*counts)(void *user, struct log_counts *ret);
+	/* A busy stream may be read in larger pieces, with pauses; NULL: never. */
+	bool (*may_rest)(void *user);
 };
 
 struct stdio_config {
