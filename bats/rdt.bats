@@ -246,3 +246,46 @@ MB:0=50" ]
 	rt delete --force "$ID"
 	nothing_left
 }
+
+@test "intelRdt: events show what can be divided, the schemata, the figures of the monitoring group" {
+	class gold '    L3:0=00f;1=00f
+    MB:0= 50;1=100'
+	rdt '{"closID":"gold","enableMonitoring":true}'
+	ct_create
+	ct_start
+	# Without the directories of a kernel that has the resource there is the text only.
+	[ "$(rt events --stats "$ID" | jq -c .data.intel_rdt)" = '{"schemata":["L3:0=00f;1=00f","MB:0= 50;1=100"]}' ]
+	mkdir -p "$RES"/info/{L3,MB,L3_MON}
+	echo 7ff >"$RES/info/L3/cbm_mask"
+	echo 2 >"$RES/info/L3/min_cbm_bits"
+	echo 16 >"$RES/info/L3/num_closids"
+	echo 10 | tee "$RES"/info/MB/{min_bandwidth,bandwidth_gran} >/dev/null
+	echo 1 >"$RES/info/MB/delay_linear"
+	echo 8 >"$RES/info/MB/num_closids"
+	printf 'llc_occupancy\nmbm_total_bytes\nmbm_local_bytes\n' >"$RES/info/L3_MON/mon_features"
+	mon=$RES/gold/mon_groups/$ID/mon_data
+	mkdir -p "$mon"/mon_L3_0{0,1}
+	echo 4096 >"$mon/mon_L3_00/llc_occupancy"
+	echo 300 >"$mon/mon_L3_00/mbm_total_bytes"
+	echo 200 >"$mon/mon_L3_00/mbm_local_bytes"
+	# As the kernel says it of a counter that it has not got just now.
+	echo Unavailable | tee "$mon"/mon_L3_01/{llc_occupancy,mbm_total_bytes,mbm_local_bytes} >/dev/null
+	[ "$(rt events --stats "$ID" | jq -c .data.intel_rdt)" = "$(jq -c . <<-'JSON'
+		{"l3_cache_info": {"cbm_mask": "7ff", "min_cbm_bits": 2, "num_closids": 16},
+		"l3_cache_schema_root": "L3:0=7ff;1=7ff", "l3_cache_schema": "L3:0=00f;1=00f",
+		"mem_bw_info": {"bandwidth_gran": 10, "delay_linear": 1, "min_bandwidth": 10, "num_closids": 8},
+		"mem_bw_schema_root": "MB:0=100;1=100", "mem_bw_schema": "MB:0= 50;1=100",
+		"schemata": ["L3:0=00f;1=00f", "MB:0= 50;1=100"],
+		"mbm_stats": [{"mbm_total_bytes": 300, "mbm_local_bytes": 200}, {"mbm_total_bytes": 0, "mbm_local_bytes": 0}],
+		"cmt_stats": [{"llc_occupancy": 4096}, {"llc_occupancy": 0}]}
+	JSON
+	)" ]
+	# Of a class that has gone there is nothing to tell, of the rest there is.
+	mv "$RES/gold" "$RES/gone"
+	[ "$(rt events --stats "$ID" | jq -c '.data | [.intel_rdt, (.cpu | type)]')" = '[{},"object"]' ]
+	mv "$RES/gone" "$RES/gold"
+	# The kernel's go with their group.
+	rm -r "$mon"
+	rt delete --force "$ID"
+	nothing_left
+}

@@ -246,6 +246,8 @@ int control_events(struct arena *arena, const struct control_events *req, struct
 	state_dir_close(&dir);
 	events.id = state.id;
 	events.cgroup = &state.cgroup;
+	events.clos = state.rdt.clos;
+	events.mon = state.rdt.mon;
 	events.pidfd = proc_pollable(pidfd);
 	return req->once ? events_once(&events, err) : events_stream(&events, err);
 }

@@ -109,6 +109,8 @@ int events_once(const struct events *events, struct err *err)
 	struct stats stats;
 	int r = stats_read(&arena, events->cgroup, &stats, err);
 
+	if (r >= 0)
+		r = stats_read_rdt(&arena, events->clos, events->mon, &stats, err);
 	if (r < 0)
 		return r;
 	events_write_stats(w, events->id, &stats);

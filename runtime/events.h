@@ -20,6 +20,7 @@ MUST_CHECK int events_parse_duration(const char *text, int64_t *ret_ns);
 struct events {
 	const char *id;
 	const struct cgroup *cgroup;
+	const char *clos, *mon; /* of resctrl; NULL: none */
 	int pidfd; /* of init; ends the stream where the kernel does not tell of the cgroup's end */
 	uint64_t interval_ns;
 };

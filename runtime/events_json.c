@@ -196,6 +196,75 @@ static void put_hugetlb(struct json_writer *w, const struct stats *s)
 	jw_end(w);
 }
 
+static void put_text(struct json_writer *w, const char *key, const char *text)
+{
+	if (!text)
+		return;
+	jw_key(w, key);
+	jw_string(w, text);
+}
+
+static void put_rdt_info(struct json_writer *w, const struct stats_rdt *s)
+{
+	if (s->cbm_mask) {
+		jw_key(w, "l3_cache_info");
+		jw_object(w);
+		put_text(w, "cbm_mask", s->cbm_mask);
+		put_nonzero(w, "min_cbm_bits", s->min_cbm_bits);
+		put_nonzero(w, "num_closids", s->l3_closids);
+		jw_end(w);
+		put_text(w, "l3_cache_schema_root", s->root.l3);
+		put_text(w, "l3_cache_schema", s->own.l3);
+	}
+	if (s->bandwidth) {
+		jw_key(w, "mem_bw_info");
+		jw_object(w);
+		put_nonzero(w, "bandwidth_gran", s->bandwidth_gran);
+		put_nonzero(w, "delay_linear", s->delay_linear);
+		put_nonzero(w, "min_bandwidth", s->min_bandwidth);
+		put_nonzero(w, "num_closids", s->mb_closids);
+		jw_end(w);
+		put_text(w, "mem_bw_schema_root", s->root.mb);
+		put_text(w, "mem_bw_schema", s->own.mb);
+	}
+}
+
+static void put_rdt(struct json_writer *w, const struct stats_rdt *s)
+{
+	jw_key(w, "intel_rdt");
+	jw_object(w);
+	put_rdt_info(w, s);
+	if (s->own.n) {
+		jw_key(w, "schemata");
+		jw_array(w);
+		for (size_t i = 0; i < s->own.n; i++)
+			jw_string(w, s->own.lines[i]);
+		jw_end(w);
+	}
+	if (s->mbm && s->n_nodes) {
+		jw_key(w, "mbm_stats");
+		jw_array(w);
+		for (size_t i = 0; i < s->n_nodes; i++) {
+			jw_object(w);
+			put(w, "mbm_total_bytes", s->nodes[i].mbm_total);
+			put(w, "mbm_local_bytes", s->nodes[i].mbm_local);
+			jw_end(w);
+		}
+		jw_end(w);
+	}
+	if (s->cmt && s->n_nodes) {
+		jw_key(w, "cmt_stats");
+		jw_array(w);
+		for (size_t i = 0; i < s->n_nodes; i++) {
+			jw_object(w);
+			put(w, "llc_occupancy", s->nodes[i].llc);
+			jw_end(w);
+		}
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
 /* ---- lines ---- */
 
 static void begin(struct json_writer *w, const char *type, const char *id)
@@ -222,9 +291,7 @@ void events_write_stats(struct json_writer *w, const char *id, const struct stat
 	jw_end(w);
 	put_blkio(w, s);
 	put_hugetlb(w, s);
-	jw_key(w, "intel_rdt");
-	jw_object(w);
-	jw_end(w);
+	put_rdt(w, &s->rdt);
 	/* As runc's, which counts only interfaces that it made itself: it makes none. */
 	jw_key(w, "network_interfaces");
 	jw_null(w);

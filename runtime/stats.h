@@ -75,6 +75,26 @@ struct stats_cpuset {
 	int64_t relax_domain_level;
 };
 
+struct stats_schemata {
+	const char **lines;
+	size_t n;
+	const char *l3, *mb; /* of the lines; NULL: none */
+};
+struct stats_rdt_node {
+	const char *name;
+	uint64_t mbm_total, mbm_local, llc; /* bytes */
+};
+struct stats_rdt {
+	const char *cbm_mask; /* NULL: the cache cannot be divided */
+	uint64_t min_cbm_bits, l3_closids;
+	bool bandwidth; /* can be divided */
+	uint64_t bandwidth_gran, delay_linear, min_bandwidth, mb_closids;
+	struct stats_schemata root, own;
+	bool mbm, cmt; /* the kernel counts the bandwidth, the occupancy */
+	struct stats_rdt_node *nodes;
+	size_t n_nodes;
+};
+
 struct stats {
 	struct { /* nanoseconds */
 		uint64_t total, kernel, user;
@@ -98,12 +118,18 @@ struct stats {
 	} blkio;
 	struct stats_hugetlb *hugetlb; /* sorted by page size's text */
 	size_t n_hugetlb;
+	struct stats_rdt rdt;
 };
 
 /* Reads everything; v1 hierarchies first, the v2 directory for what they do not have. -ENOENT if
  * the cgroup is gone from every hierarchy. */
 MUST_CHECK int stats_read(struct arena *arena, const struct cgroup *cg, struct stats *ret,
 			  struct err *err);
+
+/* Adds what resctrl tells of a class and of a monitoring group, the class's own if mon is NULL; nothing
+ * if clos is NULL or has gone. After stats_read. */
+MUST_CHECK int stats_read_rdt(struct arena *arena, const char *clos, const char *mon,
+			      struct stats *stats, struct err *err);
 
 /* ---- parsers; all give what they understood of odd input and never fail ---- */
 
