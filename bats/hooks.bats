@@ -156,21 +156,23 @@ hook() { # KIND [ARGS...]
 	[ "$RT_NAME" != thole ] || [ ${#output} -lt 4096 ]
 }
 
-@test "run.oci.hooks.stdout and stderr: output of hooks on the host is appended to files" {
+@test "run.oci.hooks.stdout and stderr: output of hooks is appended to files, programs of the image do not hold them" {
 	requires thole
 	printf '#!/bin/sh\ncat >/dev/null; echo "out $1"; echo "err $1" >&2; exit ${2:-0}\n' >"$T/say"
 	chmod +x "$T/say"
 	cfg '.annotations = {"run.oci.hooks.stdout": $o, "run.oci.hooks.stderr": $e}
-		| reduce ("prestart", "createRuntime", "poststart", "poststop") as $k (.;
-			.hooks[$k] = [{"path": $p, "args": ["say", $k]}])' \
+		| reduce ("prestart", "createRuntime", "createContainer", "poststart", "poststop") as $k (.;
+			.hooks[$k] = [{"path": $p, "args": ["say", $k]}])
+		| .hooks.startContainer = [{"path": "/bin/payload", "args": ["payload", "fds"]}]' \
 		--arg o "$T/o" --arg e "$T/e" --arg p "$T/say"
 	echo before >"$T/o"
 	args echo main
 	run ct_run
 	status_is 0
 	[ "$output" = main ]
-	[ "$(cat "$T/o")" = "$(printf 'before\nout prestart\nout createRuntime\nout poststart\nout poststop')" ]
-	[ "$(cat "$T/e")" = "$(printf 'err prestart\nerr createRuntime\nerr poststart\nerr poststop')" ]
+	[ "$(sed -E 's/:\[[0-9]+\]//' "$T/o")" = "$(printf '%s\n' before 'out prestart' 'out createRuntime' 'out createContainer' \
+		'fd 0 pipe' 'fd 1 pipe' 'fd 2 pipe' 'out poststart' 'out poststop')" ]
+	[ "$(cat "$T/e")" = "$(printf 'err %s\n' prestart createRuntime createContainer poststart poststop)" ]
 	[ "$(stat -c %a "$T/e")" = 600 ]
 	# A file that cannot be opened is the hook's failure; nobody waits for a fifo's reader.
 	mkfifo "$T/fifo"

@@ -24,8 +24,8 @@ static const struct row {
 	const char *effect; /* REFUSED: why */
 } rows[] = {
 	{ ANNOTATION_KEEP_GROUPS, APPLIED, "1: the caller's additional groups are kept" },
-	{ ANNOTATION_HOOKS_STDOUT, PATH, "the output of hooks on the host is appended to it" },
-	{ ANNOTATION_HOOKS_STDERR, PATH, "the errors of hooks on the host are appended to it" },
+	{ ANNOTATION_HOOKS_STDOUT, PATH, "the output of hooks is appended to it" },
+	{ ANNOTATION_HOOKS_STDERR, PATH, "the errors of hooks are appended to it" },
 	{ ANNOTATION_PIDFD_RECEIVER, PATH, "as --pidfd-socket, which wins" },
 	{ ANNOTATION_MOUNT_CONTEXT, CONTEXT, "the option that mountLabel is given as" },
 	{ PREFIX "seccomp.receiver", PATH, "as linux.seccomp.listenerPath, which wins" },

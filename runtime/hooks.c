@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -37,6 +38,7 @@ const char *hooks_kind_name(enum spec_hook_kind kind)
 
 struct capture {
 	int fd; /* our end, non-blocking; -EBADF after its end */
+	int copy_fd;
 	char text[CAPTURE_MAX + 1];
 	size_t n;
 };
@@ -118,6 +120,9 @@ static void drain(struct capture *c)
 			c->fd = fd_close(c->fd);
 			return;
 		}
+		/* Who does not take it (a full disk, a fifo nobody reads) is not waited for. */
+		if (c->copy_fd > 0 && write(c->copy_fd, buf, (size_t)n) < 0)
+			log_debug("output of a hook: %s", err_strerror(errno));
 		n = MIN(n, (ssize_t)(CAPTURE_MAX - c->n));
 		memcpy(c->text + c->n, buf, (size_t)n);
 		c->n += (size_t)n;
@@ -143,6 +148,23 @@ static void call_done(struct hook_call *c)
 	fd_close(c->out.fd);
 	fd_close(c->error.fd);
 	fd_close(c->pidfd);
+}
+
+int hooks_open_file(const char *file, struct err *err)
+{
+	const int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
+	CLEANUP_FD int fd = fd_open(file, O_WRONLY | flags, 0600);
+	struct stat st;
+	int both;
+
+	/* With a reader of its own a fifo whose other readers go sends no SIGPIPE. */
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) {
+		both = fd_open(file, O_RDWR | flags, 0600);
+		fd_close(fd);
+		fd = both;
+	}
+	return fd < 0 ? err_sysn(err, fd, "open \"%s\" for the output of hooks", file)
+		      : fd_take(&fd);
 }
 
 /* A pipe whose end is kept for the error or, where the run has a file, that file. */
@@ -234,8 +256,6 @@ static int judge(struct hook_call *c, int status, struct err *err)
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	drain(&c->out);
-	drain(&c->error);
 	if (WIFSIGNALED(status))
 		return err_set(err, ECANCELED, "signal: %s, stdout: %s, stderr: %s",
 			       signal_name(WTERMSIG(status), name, sizeof(name)), c->out.text,
@@ -251,8 +271,8 @@ static int run_one(const struct hooks_run *run, const struct spec_hook *hook, st
 		.pidfd = -EBADF,
 		.in = { .fd = -EBADF },
 		.in_read = -EBADF,
-		.out = { .fd = -EBADF },
-		.error = { .fd = -EBADF },
+		.out = { .fd = -EBADF, .copy_fd = run->stdout_fd },
+		.error = { .fd = -EBADF, .copy_fd = run->stderr_fd },
 		.cancel_fd = run->cancel_fd > 0 ? run->cancel_fd : -EBADF,
 	};
 	int status, r;
@@ -271,6 +291,8 @@ static int run_one(const struct hooks_run *run, const struct spec_hook *hook, st
 		}
 		if (proc_wait(c.pid, &status) < 0)
 			status = 0;
+		drain(&c.out);
+		drain(&c.error);
 		if (r == -ETIMEDOUT)
 			r = err_set(err, ETIMEDOUT, "hook ran past specified timeout of %d.0s",
 				    hook->timeout);

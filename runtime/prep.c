@@ -9,6 +9,8 @@
 
 #include "common/fd.h"
 #include "common/sock.h"
+#include "runtime/annotations.h"
+#include "runtime/hooks.h"
 #include "runtime/tty.h"
 
 void prep_init(struct prep *prep)
@@ -19,6 +21,8 @@ void prep_init(struct prep *prep)
 		.console_sock = -EBADF,
 		.pidfd_sock = -EBADF,
 		.seccomp_sock = -EBADF,
+		.hooks_out = -EBADF,
+		.hooks_err = -EBADF,
 		.stdio_child = { -EBADF, -EBADF, -EBADF },
 		.stdio_parent = { -EBADF, -EBADF, -EBADF },
 	};
@@ -32,6 +36,8 @@ void prep_done(struct prep *prep)
 	prep->console_sock = fd_close(prep->console_sock);
 	prep->pidfd_sock = fd_close(prep->pidfd_sock);
 	prep->seccomp_sock = fd_close(prep->seccomp_sock);
+	prep->hooks_out = fd_close(prep->hooks_out);
+	prep->hooks_err = fd_close(prep->hooks_err);
 	for (int i = 0; i < 3; i++) {
 		prep->stdio_child[i] = fd_close(prep->stdio_child[i]);
 		prep->stdio_parent[i] = fd_close(prep->stdio_parent[i]);
@@ -80,6 +86,21 @@ static int make_pipes(const struct plan *plan, struct prep *prep, struct err *er
 	return 0;
 }
 
+/* Here, for init's root is another. */
+static int open_hook_files(const struct spec *spec, struct prep *prep, struct err *err)
+{
+	const char *out, *error;
+
+	if (!spec->hooks[HOOK_CREATE_CONTAINER].n && !spec->hooks[HOOK_START_CONTAINER].n)
+		return 0;
+	annotations_hooks(spec, &out, &error);
+	if (out && (prep->hooks_out = hooks_open_file(out, err)) < 0)
+		return prep->hooks_out;
+	if (error && (prep->hooks_err = hooks_open_file(error, err)) < 0)
+		return prep->hooks_err;
+	return 0;
+}
+
 int prep_open(struct arena *arena, const struct plan *plan, const struct host *host,
 	      const struct prep_request *req, struct prep *prep, struct err *err)
 {
@@ -96,6 +117,9 @@ int prep_open(struct arena *arena, const struct plan *plan, const struct host *h
 	if (r >= 0 && req->pipes)
 		r = make_pipes(plan, prep, err);
 	if (r < 0 || !plan->mounts)
+		return r;
+	r = open_hook_files(plan->spec, prep, err);
+	if (r < 0)
 		return r;
 	/* Callers know these errors as init's, who opened the sources in other runtimes. */
 	if (rootfs_prepare(arena, plan->mounts, plan->cgroup, &prep->rootfs, err) < 0)

@@ -22,7 +22,8 @@ struct prep {
 	struct fifos fifos;
 	int console_sock, pidfd_sock, seccomp_sock;
 	int stdio_child[3], stdio_parent[3]; /* pipes of a foreground process; -EBADF: inherit */
-	bool helper;                         /* init is cloned by the join helper */
+	int hooks_out, hooks_err; /* files for the output of init's hooks; -EBADF: none */
+	bool helper;              /* init is cloned by the join helper */
 };
 
 void prep_init(struct prep *prep);

@@ -236,6 +236,8 @@ static int step_hooks(void *ctx, struct err *err)
 		.kind = HOOK_CREATE_CONTAINER,
 		.state = s->plan->creating_state,
 		.pid = getpid(),
+		.stdout_fd = s->prep.hooks_out,
+		.stderr_fd = s->prep.hooks_err,
 	};
 	int r = 0;
 
@@ -243,9 +245,13 @@ static int step_hooks(void *ctx, struct err *err)
 	 * paths (OCI: their path is the runtime's). */
 	if (s->plan->hooks_sync)
 		r = ask(s, SYNC_HOOKS_REQ, 0, SYNC_HOOKS_OK, err);
-	if (r < 0 || !run.list->n)
-		return r;
-	return hooks_run(&run, err);
+	if (r >= 0 && run.list->n)
+		r = hooks_run(&run, err);
+	if (!s->plan->spec->hooks[HOOK_START_CONTAINER].n) {
+		s->prep.hooks_out = fd_close(s->prep.hooks_out);
+		s->prep.hooks_err = fd_close(s->prep.hooks_err);
+	}
+	return r;
 }
 
 static int step_pivot(void *ctx, struct err *err)
@@ -366,7 +372,8 @@ int stage_close_fds(struct stage *s, struct err *err)
 		       s->prep.fifos.report_fd, s->prep.fifos.report_own,
 		       s->rootfs.proc_fd,       s->join_pidfd,
 		       s->prep.stdio_child[0],  s->prep.stdio_child[1],
-		       s->prep.stdio_child[2],  s->trace_fd };
+		       s->prep.stdio_child[2],  s->prep.hooks_out,
+		       s->prep.hooks_err,       s->trace_fd };
 	int r = fd_close_from(3 + (int)s->plan->keep_fds, keep, ARRAY_COUNT(keep));
 
 	return r < 0 ? err_sysn(err, r, "close descriptors") : 0;
@@ -559,6 +566,8 @@ static int step_start_hooks(void *ctx, struct err *err)
 		.state = s->plan->created_state,
 		.pid = getpid(),
 		.no_env = s->plan->env,
+		.stdout_fd = s->prep.hooks_out,
+		.stderr_fd = s->prep.hooks_err,
 	};
 
 	return run.list->n ? hooks_run(&run, err) : 0;
