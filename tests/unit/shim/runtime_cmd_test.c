@@ -43,14 +43,15 @@ static int setup(void **state)
 	sigset_t set;
 
 	assert_non_null(f);
-	snprintf(f->dir, sizeof(f->dir), "/tmp/runtime_cmd_XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->path, sizeof(f->path), "%s/rt", f->dir);
 	assert_int_equal(ev_new(&f->ev, &err), 0);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	assert_int_equal(ev_signals(f->ev, &set, on_child, f), 0);
 	assert_int_equal(reaper_new(f->ev, &f->reaper, &err), 0);
+	/* Last: where one of those fails (qemu-user) nothing is left behind. */
+	snprintf(f->dir, sizeof(f->dir), "/tmp/runtime_cmd_XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	snprintf(f->path, sizeof(f->path), "%s/rt", f->dir);
 	f->runtime = (struct runtime){
 		.ev = f->ev,
 		.reaper = f->reaper,
