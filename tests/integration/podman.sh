@@ -4,66 +4,16 @@
 # on pure v2. TAP on stdout. THOLE=/usr/sbin/runc runs the same against another runtime.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/clients.sh
+export CLIENTS_SECONDS=${CLIENTS_SECONDS:-500}
 [ "${1:-}" = inner ] || clients_main "$0" podman conmon busybox ip python3 -- host v1 v2
 
-limits=()
-# podman sets a pids limit of its own, which no controller here may be able to hold.
-controller pids || limits=(--pids-limit 0)
-cat >"$W/containers.conf" <<EOF
-[containers]
-default_ulimits = ["nofile=1024:$(ulimit -Hn)", "nproc=1024:1024"]
-[network]
-network_config_dir = "$W/net"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime_supports_json = ["$(basename "$RT")"]
-runtime_supports_nocgroup = ["$(basename "$RT")"]
-EOF
-export CONTAINERS_CONF=$W/containers.conf
-export PODMAN_IGNORE_CGROUPSV1_WARNING=1
-pod() {
-	timeout -k 5 60 podman --root "$W/root" --runroot /run/podman --tmpdir /run/podman-tmp \
-		--runtime "$RT" --log-level "${PODMAN_LOG:-error}" "$@"
-}
-# run OPTIONS... IMAGE COMMAND...
-run() { pod run --cgroup-parent "$CG" --network none --pull never "${limits[@]}" "$@"; }
-field() { pod inspect --format "{{$2}}" "$1"; }
-# After a failed case: nothing of it may disturb the next one.
-# shellcheck disable=SC2317
-clients_reset() { pod rm -af -t 0; }
-state_is() { [ "$(field "$1" .State.Status)" = "$2" ]; }
-# Twice: podman's own clean-up process may still hold the shm mount (with any fast runtime).
-gone() { pod rm -f -t 0 "$@" >/dev/null 2>&1 || pod rm -f -t 0 "$@"; }
+. tests/lib/podman.sh
 
-t_import() {
-	tar -C "$ROOTFS" -cf "$W/image.tar" .
-	pod import -q "$W/image.tar" localhost/bb
-}
-t_run() {
-	is "$(run --rm bb echo hello)" hello
-	is "$(run --rm bb sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)" err
-	status 7 run --rm bb sh -c 'exit 7'
-	is "$(echo typed | run --rm -i bb cat)" typed
-	is "$(pod ps -aq)" ""
-}
-t_missing() {
-	status 127 run --rm bb nosuch 2>"$W/e"
-	like "$(cat "$W/e")" '*"nosuch"*executable file not found in $PATH*'
-	status 127 run --rm bb /bin/nosuch 2>"$W/e"
-	like "$(cat "$W/e")" '*no such file or directory*'
-	status 126 run --rm bb /etc/notexec 2>"$W/e"
-	like "$(cat "$W/e")" '*permission denied*'
-	run -d --name m bb sleep 100
-	status 127 pod exec m nosuch
-	status 126 pod exec m /etc/notexec
-	gone m
-}
 t_lifecycle() {
 	run -d --name life bb sh -c 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.1; done'
 	is "$(field life .State.Status)" running
 	is "$(field life .OCIRuntime)" "$RT"
-	eventually pod_logs_have life up
+	eventually logs_have life up
 	is "$(pod exec life sh -c 'echo in $(cat /proc/1/comm)')" 'in sh'
 	status 9 pod exec life sh -c 'exit 9'
 	is "$(echo typed | pod exec -i life cat)" typed
@@ -78,22 +28,6 @@ t_lifecycle() {
 	is "$(field life .State.Status)" running
 	gone life
 	status 1 pod container exists life
-}
-pod_logs_have() { pod logs "$1" | grep -q -- "$2"; }
-t_kill() {
-	run -d --name k bb sh -c 'trap "echo got >&2; exit 5" USR1; echo up; while :; do sleep 0.1; done'
-	eventually pod_logs_have k up
-	pod kill -s USR1 k
-	is "$(pod wait k)" 5
-	pod start k
-	pod kill k
-	is "$(pod wait k)" 137
-	gone k
-	# A program that ignores SIGTERM is killed after the time-out.
-	run -d --name k bb sleep 1000
-	pod stop -t 1 k
-	is "$(field k .State.ExitCode)" 137
-	gone k
 }
 t_pause() {
 	run -d --name p bb sh -c 'while :; do cat /proc/uptime >/tmp/now; sleep 0.05; done'
@@ -119,22 +53,12 @@ t_restart() {
 	gone r
 }
 two_starts() { [ "$(pod exec "$1" wc -l /tmp/starts)" = "2 /tmp/starts" ]; }
-t_restart_policy() {
-	run -d --name rp --restart on-failure:2 bb sh -c 'echo again; exit 4'
-	eventually restarted_twice rp
-	eventually state_is rp exited
-	is "$(pod logs rp | grep -c again)" 3
-	gone rp
-}
-restarted_twice() { [ "$(field "$1" .RestartCount)" = 2 ]; }
 t_terminal() {
 	like "$(run --rm -t bb sh -c 'tty; test -t 0 -a -t 1 -a -t 2 && echo all')" $'/dev/pts/0\r\nall\r'
 	run -d -t --name tt bb sh
 	like "$(pod exec -t tt sh -c 'tty; stty -a | head -n 1')" '/dev/pts/1*speed*'
 	gone tt
-	like "$(on_pty podman --root "$W/root" --runroot /run/podman --tmpdir /run/podman-tmp \
-		--runtime "$RT" run --rm -it --cgroup-parent "$CG" --network none "${limits[@]}" bb \
-		sh -c 'until stty size | grep -v "^0 0"; do sleep 0.1; done')" $'24 80\r*'
+	like "$(on_pty podman "${podman_args[@]}" "${run_args[@]}" --rm -it bb sh -c 'until stty size 2>/dev/null | grep -v "^0 0"; do sleep 0.1; done')" $'24 80\r*'
 }
 t_userns() {
 	local map=(--uidmap 0:200000:5000 --gidmap 0:200000:5000)
@@ -254,22 +178,6 @@ t_update() {
 	is "$(pod exec up sh -c "$memory_limit")" $((48 << 20))
 	gone up
 }
-t_health() {
-	run -d --name h --health-cmd 'test -e /tmp/well' --health-interval disable --health-retries 1 bb sleep 100
-	status 1 pod healthcheck run h
-	is "$(field h .State.Health.Status)" unhealthy
-	pod exec h touch /tmp/well
-	pod healthcheck run h
-	is "$(field h .State.Health.Status)" healthy
-	gone h
-}
-t_attach() {
-	run -d -i --name a bb sh -c 'read line; echo "got $line"; exit 6'
-	is "$({ sleep 1; echo word; } | timeout -s KILL 20 podman --root "$W/root" --runroot /run/podman \
-		--tmpdir /run/podman-tmp --runtime "$RT" attach a)" "got word"
-	is "$(pod wait a)" 6
-	gone a
-}
 t_cgroups() {
 	pod run --rm --pull never --network none --cgroups disabled "${limits[@]}" bb true
 	run --rm --cgroups no-conmon bb true
@@ -290,17 +198,6 @@ t_network() {
 	gone net
 }
 page_at() { [ "$(busybox wget -qO- "http://$1/index.html")" = page ]; }
-t_pods() {
-	mkdir -p "$W/infra"
-	cp "$(command -v catatonit)" "$W/infra/pause"
-	tar -C "$W/infra" -c pause | pod import -q -c 'ENTRYPOINT ["/pause", "-P"]' - localhost/infra
-	pod pod create --infra-image localhost/infra --network none --cgroup-parent "$CG" --name pp
-	pod run -d --pod pp --pull never "${limits[@]}" --name pp1 bb sleep 100
-	is "$(pod run --rm --pod pp --pull never "${limits[@]}" bb readlink /proc/self/ns/net)" \
-		"$(pod exec pp1 readlink /proc/self/ns/net)"
-	pod pod stop -t 0 pp
-	pod pod rm -f -t 0 pp
-}
 t_build() {
 	mkdir -p "$W/build"
 	printf 'FROM localhost/bb\nRUN echo built >/file && id -u >>/file\nUSER user\nRUN id -u >/tmp/u\nCMD cat /file /tmp/u\n' \
@@ -308,43 +205,6 @@ t_build() {
 	pod build -q --pull-never --network host --isolation oci --cgroup-parent "$CG/build" -t built "$W/build"
 	is "$(run --rm built)" $'built\n0\n1000'
 	status 1 test -n "$(pod ps -aq --external)" || pod rm -af
-}
-# As a user without rights, made for this: the machine's own tables are covered by copies.
-t_rootless() {
-	local f
-	for f in passwd group subuid subgid; do
-		mkdir -p "$W/etc"
-		cp "/etc/$f" "$W/etc/$f" 2>/dev/null || : >"$W/etc/$f"
-		[ -e "/etc/$f" ] || return 0
-		mount --bind "$W/etc/$f" "/etc/$f"
-	done
-	echo "thole-test:x:54321:54321:test:$W/home:/bin/sh" >>"$W/etc/passwd"
-	echo 'thole-test:x:54321:' >>"$W/etc/group"
-	echo 'thole-test:300000:65536' | tee -a "$W/etc/subuid" >>"$W/etc/subgid"
-	install -d -m 700 -o 54321 -g 54321 "$W/home" /run/thole-xdg
-	chmod 755 "$W"
-	cp "$W/image.tar" "$W/home/image.tar"
-	grep -v network_config_dir "$W/containers.conf" >"$W/home/containers.conf"
-	chmod 644 "$W/home/"*
-	install -m 755 "$RT" "$W/$(basename "$RT")"
-	is "$(as_user import -q image.tar localhost/bb | cut -c 1-7)" sha256:
-	is "$(as_user run --rm --network none "${limits[@]}" bb sh -c 'id -u; tr -s " " </proc/self/uid_map')" \
-		$'0\n 0 54321 1\n 1 300000 65536'
-	status 127 as_user run --rm --network none "${limits[@]}" bb nosuch
-	as_user run -d --name rl --network none "${limits[@]}" bb sleep 100
-	is "$(as_user exec -u user rl id -u)" 1000
-	status 5 as_user exec rl sh -c 'exit 5'
-	as_user stop -t 0 rl
-	as_user rm -f rl
-	is "$(as_user run --rm --userns keep-id --network none "${limits[@]}" bb id -u)" 54321
-	like "$(as_user run --rm -t --network host "${limits[@]}" bb tty)" '/dev/pts/0*'
-	# Files of the image belong to subordinate ids: only root can remove them.
-	rm -rf "${W:?}/home"
-}
-as_user() {
-	(cd "$W/home" && HOME=$W/home XDG_RUNTIME_DIR=/run/thole-xdg CONTAINERS_CONF=$W/home/containers.conf timeout -k 5 60 setpriv --reuid 54321 \
-		--regid 54321 --clear-groups podman --root "$W/home/root" --runroot /run/thole-xdg/run \
-		--storage-driver vfs --runtime "$W/$(basename "$RT")" --log-level error "$@")
 }
 t_copy() {
 	run -d --name cp bb sleep 100

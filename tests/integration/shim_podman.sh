@@ -20,52 +20,8 @@ if [ -z "$CONMON" ]; then
 	CONMON=$W/thole-conmon
 	ln -sf "$PWD/bin/thole-shim" "$CONMON"
 fi
-cat >"$W/containers.conf" <<EOC
-[containers]
-default_ulimits = ["nofile=1024:$(ulimit -Hn)", "nproc=1024:1024"]
-[network]
-network_config_dir = "$W/net"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "$([ "$LAYOUT" = journal ] && echo journald || echo file)"
-runtime_supports_json = ["$(basename "$RT")"]
-runtime_supports_nocgroup = ["$(basename "$RT")"]
-EOC
-export CONTAINERS_CONF=$W/containers.conf
-export PODMAN_IGNORE_CGROUPSV1_WARNING=1
-podman_args=(--root "$W/root" --runroot /run/podman --tmpdir /run/podman-tmp --conmon "$CONMON"
-	--runtime "$RT" --log-level "${PODMAN_LOG:-error}")
-pod() { timeout -k 5 60 podman "${podman_args[@]}" "$@"; }
-run_args=(run --cgroup-parent "$CG" --network none --pull never)
-controller pids || run_args+=(--pids-limit 0)
-run() { pod "${run_args[@]}" "$@"; }
-field() { pod inspect --format "{{$2}}" "$1"; }
-# shellcheck disable=SC2317
-clients_reset() { pod rm -af -t 0; }
-gone() { pod rm -f -t 0 "$@" >/dev/null 2>&1 || pod rm -f -t 0 "$@"; }
-state_is() { [ "$(field "$1" .State.Status)" = "$2" ]; }
-logs_have() { pod logs "$1" 2>&1 | grep -q -- "$2"; }
+. tests/lib/podman.sh
 
-t_import() {
-	tar -C "$ROOTFS" -cf "$W/image.tar" .
-	pod import -q "$W/image.tar" localhost/bb
-}
-t_run() {
-	is "$(run --rm bb echo hello)" hello
-	is "$(run --rm bb sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)" err
-	status 7 run --rm bb sh -c 'exit 7'
-	is "$(echo typed | run --rm -i bb cat)" typed
-	is "$(pod ps -aq)" ""
-}
-t_missing() {
-	status 127 run --rm bb nosuch 2>"$W/e"
-	like "$(cat "$W/e")" '*"nosuch"*executable file not found in $PATH*'
-	status 126 run --rm bb /etc/notexec 2>"$W/e"
-	like "$(cat "$W/e")" '*permission denied*'
-	run -d --name m bb sleep 100
-	status 127 pod exec m nosuch
-	gone m
-}
 t_detached() {
 	run -d --name d bb sh -c 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.1; done'
 	is "$(field d .State.Status)" running
@@ -141,35 +97,6 @@ t_terminal() {
 	# No console socket's directory stays.
 	is "$(find /tmp -maxdepth 1 -name 'conmon-term.*' -newer "$W/containers.conf")" ""
 }
-t_attach() {
-	run -d -i --name a bb sh -c 'read line; echo "got $line"; exit 6'
-	is "$({ sleep 1; echo word; } | timeout -s KILL 20 podman "${podman_args[@]}" attach a)" "got word"
-	is "$(pod wait a)" 6
-	gone a
-	pod create -i --cgroup-parent "$CG" --network none --name b bb cat
-	is "$(echo through | pod start -ai b)" through
-	gone b
-}
-t_kill() {
-	run -d --name k bb sh -c 'trap "echo got >&2; exit 5" USR1; echo up; while :; do sleep 0.1; done'
-	eventually logs_have k up
-	pod kill -s USR1 k
-	is "$(pod wait k)" 5
-	pod start k
-	pod kill k
-	is "$(pod wait k)" 137
-	gone k
-	run -d --name k bb sleep 1000
-	pod stop -t 1 k
-	is "$(field k .State.ExitCode)" 137
-	gone k
-	# A signal to the monitor reaches the container.
-	run -d --name k bb sh -c 'trap "exit 4" TERM; echo up; while :; do sleep 0.1; done'
-	eventually logs_have k up
-	kill -TERM "$(cat "$(field k .ConmonPidFile)")"
-	is "$(pod wait k)" 4
-	gone k
-}
 t_pause_restart() {
 	run -d --name r bb sh -c 'echo started; exec sleep 100'
 	pod pause r
@@ -181,14 +108,8 @@ t_pause_restart() {
 	eventually twice r
 	is "$(pod exec r echo alive)" alive
 	gone r
-	run -d --name rp --restart on-failure:2 bb sh -c 'echo again; exit 4'
-	eventually restarted rp
-	eventually state_is rp exited
-	is "$(pod logs rp | grep -c again)" 3
-	gone rp
 }
 twice() { [ "$(pod logs "$1" | grep -c started)" = 2 ]; }
-restarted() { [ "$(field "$1" .RestartCount)" = 2 ]; }
 t_timeout() {
 	local start=$SECONDS
 	status 255 run --name t --timeout 1 bb sh -c 'trap "" TERM; sleep 100'
@@ -225,25 +146,6 @@ t_drivers() {
 	like "$(cat "$W/own.log")" '* stdout F own'
 	gone p
 }
-t_health() {
-	run -d --name h --health-cmd 'test -e /tmp/well' --health-interval disable --health-retries 1 bb sleep 100
-	status 1 pod healthcheck run h
-	pod exec h touch /tmp/well
-	pod healthcheck run h
-	is "$(field h .State.Health.Status)" healthy
-	gone h
-}
-t_pods() {
-	mkdir -p "$W/infra"
-	cp "$(command -v catatonit)" "$W/infra/pause"
-	tar -C "$W/infra" -c pause | pod import -q -c 'ENTRYPOINT ["/pause", "-P"]' - localhost/infra
-	pod pod create --infra-image localhost/infra --network none --cgroup-parent "$CG" --name pp
-	pod run -d --pod pp --pull never --name pp1 bb sleep 100
-	is "$(pod run --rm --pod pp --pull never bb readlink /proc/self/ns/net)" \
-		"$(pod exec pp1 readlink /proc/self/ns/net)"
-	pod pod stop -t 0 pp
-	pod pod rm -f -t 0 pp
-}
 t_events() {
 	run --name ev bb sh -c 'exit 3' || true
 	gone ev
@@ -267,45 +169,6 @@ PY
 	gone sa
 }
 ended_log() { tail -n 1 "$(field "$1" .HostConfig.LogConfig.Path)" | grep -q ' 2000000$'; }
-# As a user without rights, made for this: the machine's own tables are covered by copies.
-t_rootless() {
-	local f
-	mkdir -p "$W/etc"
-	for f in passwd group subuid subgid; do
-		cp "/etc/$f" "$W/etc/$f" 2>/dev/null || : >"$W/etc/$f"
-		[ -e "/etc/$f" ] || return 0
-		mount --bind "$W/etc/$f" "/etc/$f"
-	done
-	echo "thole-test:x:54321:54321:test:$W/home:/bin/sh" >>"$W/etc/passwd"
-	echo 'thole-test:x:54321:' >>"$W/etc/group"
-	echo 'thole-test:300000:65536' | tee -a "$W/etc/subuid" >>"$W/etc/subgid"
-	install -d -m 700 -o 54321 -g 54321 "$W/home" /run/thole-xdg
-	chmod 755 "$W"
-	cp "$W/image.tar" "$W/home/image.tar"
-	grep -v network_config_dir "$W/containers.conf" >"$W/home/containers.conf"
-	chmod 644 "$W/home/"*
-	install -D -m 755 "$(realpath "$CONMON")" "$W/bin/$(basename "$CONMON")"
-	is "$(as_user import -q image.tar localhost/bb | cut -c 1-7)" sha256:
-	local run=(run --network none --pull never)
-	is "$(as_user "${run[@]}" --rm bb sh -c 'echo hello; id -u')" $'hello\n0'
-	is "$(echo typed | as_user "${run[@]}" --rm -i bb cat)" typed
-	status 7 as_user "${run[@]}" --rm bb sh -c 'exit 7'
-	as_user "${run[@]}" -d --name rl bb sh -c 'trap "exit 3" TERM; echo up; while :; do sleep 0.1; done'
-	is "$(as_user exec -u user rl id -u)" 1000
-	status 5 as_user exec rl sh -c 'exit 5'
-	like "$(as_user exec -t rl tty)" '/dev/pts/0*'
-	is "$(as_user logs rl)" up
-	as_user stop -t 10 rl
-	is "$(as_user inspect --format '{{.State.ExitCode}}' rl)" 3
-	as_user rm -f rl
-	# Files of the image belong to subordinate ids: only root can remove them.
-	rm -rf "${W:?}/home"
-}
-as_user() {
-	(cd "$W/home" && HOME=$W/home XDG_RUNTIME_DIR=/run/thole-xdg CONTAINERS_CONF=$W/home/containers.conf timeout -k 5 60 \
-		setpriv --reuid 54321 --regid 54321 --clear-groups podman --root "$W/home/storage" --conmon "$W/bin/$(basename "$CONMON")" \
-		--runtime "$RT" --storage-driver vfs --log-level error "$@")
-}
 counting='i=0; while [ ! -e /tmp/end ]; do i=$((i+1)); echo $i; sleep 0.05; done; exit 6'
 # Every number once, in order: the counting went on where it stopped, and no line of it is lost.
 counted_on() { # NAME FROM
@@ -462,7 +325,8 @@ t "exec: output, status, -i, -d, -t, large" t_exec
 t "terminals: run -it, exec -it, window size" t_terminal
 t "attach and start -ai" t_attach
 t "kill, stop with a time-out, a signal to the monitor" t_kill
-t "pause, restart, restart policy" t_pause_restart
+t "pause, restart" t_pause_restart
+t "restart policy" t_restart_policy
 t "run --timeout" t_timeout
 t "a slow attach client does not hold up the log" t_slow_attach
 t "log drivers none, passthrough, path" t_drivers
@@ -509,7 +373,7 @@ beside() {
 }
 if [ -x /usr/bin/conmon ] && [ "$CONMON" != /usr/bin/conmon ] && [ "$LAYOUT" = host ]; then
 	CONMON=/usr/bin/conmon
-	podman_args[7]=$CONMON
+	podman_args[-1]=$CONMON
 	beside "a slow attach client does not hold up the log" t_slow_attach
 	beside "OOMKilled is true" t_oom
 fi
