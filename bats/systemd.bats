@@ -125,6 +125,8 @@ oom_config() {
 @test "an OOM kill is the unit's result until delete; then the name is free" {
 	[ "$(systemctl --version | awk 'NR == 1 {print $2}')" -ge 253 ] || skip "this systemd keeps no result of a scope"
 	oom_config
+	# For a scope that is delegated the default is to go on, without a result.
+	cfg '.annotations = {"org.systemd.property.OOMPolicy": "\"stop\""}'
 	running
 	wait_for 60 is_status stopped
 	failed() { [ "$(property Result)" = oom-kill ] && [ "$(property ActiveState)" = failed ]; }
@@ -134,17 +136,18 @@ oom_config() {
 }
 
 @test "a failed unit is forgotten by delete, or reset by who takes its name" {
-	cfg '.annotations = {"org.systemd.property.RuntimeMaxSec": "1", "org.systemd.property.TimeoutStopSec": "1"}'
+	# Time enough for a slow machine to make the container.
+	cfg '.annotations = {"org.systemd.property.RuntimeMaxSec": "10", "org.systemd.property.TimeoutStopSec": "1"}'
 	failed() { [ "$(property ActiveState)" = failed ]; }
-	running
-	wait_for 30 failed
+	sd_create
+	wait_for 60 failed
 	is "$(property Result)" timeout
 	first=$(property InvocationID)
 	rm -r "${STATE:?}/$ID"
-	running
+	sd_create
 	[ -n "$first" ]
 	[ "$(property InvocationID)" != "$first" ]
-	wait_for 30 failed
+	wait_for 60 failed
 	is_status stopped
 	rt delete "$ID"
 	gone
