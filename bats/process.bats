@@ -93,6 +93,18 @@ teardown() { clean_container; teardown_common; }
 	has_not "/home/user"
 }
 
+@test "environment: the last of a name counts; an empty HOME is none" {
+	requires runc_like
+	cfg '.process.env = ["A=1", "B=2", "PATH=/nosuch", "A=3", "HOME=", "PATH=/bin"] | .process.args = ["payload", "env"]'
+	run ct_run
+	status_is 0
+	printf '%s\n' "$output" | grep -qx A=3
+	printf '%s\n' "$output" | grep -qx B=2
+	printf '%s\n' "$output" | grep -qx PATH=/bin
+	printf '%s\n' "$output" | grep -qx HOME=/root
+	[ "$(printf '%s\n' "$output" | wc -l)" -eq 4 ]
+}
+
 @test "a hostile /etc/passwd does not reach the environment" {
 	requires thole
 	python3 -c 'import sys; sys.stdout.write("root:x:0:0:r:" + "/A" * 100000 + ":/bin/sh\n")' >"$BUNDLE/rootfs/etc/passwd"

@@ -111,12 +111,49 @@ static bool is_set(const struct spec_strings *env, const char *name, const char 
 {
 	size_t n = strlen(name);
 
-	for (size_t i = 0; i < env->n; i++)
-		if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=') {
-			*ret_value = env->v[i] + n + 1;
+	for (size_t i = env->n; i > 0; i--)
+		if (strncmp(env->v[i - 1], name, n) == 0 && env->v[i - 1][n] == '=') {
+			*ret_value = env->v[i - 1] + n + 1;
 			return true;
 		}
 	return false;
+}
+
+struct variable {
+	const char *text;
+	size_t name, at;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct variable *x = a, *y = b;
+	int r = strncmp(x->text, y->text, x->name < y->name ? x->name : y->name);
+
+	if (r)
+		return r;
+	if (x->name != y->name)
+		return x->name < y->name ? -1 : 1;
+	return x->at < y->at ? -1 : 1;
+}
+
+/* The last of a name is what counts, as in runc: exec's options and what the runtime adds come
+ * after the configuration, and getenv(3) takes the first. */
+static void drop_overridden(struct arena *arena, char **v, size_t n)
+{
+	struct variable *list = ARENA_ARRAY(arena, n, struct variable);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct variable){ v[i], strcspn(v[i], "="), i };
+	qsort(list, n, sizeof(*list), by_name);
+	for (size_t i = 0; i + 1 < n; i++)
+		if (list[i].name == list[i + 1].name &&
+		    strncmp(list[i].text, list[i + 1].text, list[i].name) == 0)
+			v[list[i].at] = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (v[i])
+			v[kept++] = v[i];
+	v[kept] = NULL;
 }
 
 /* The configured list, then what the runtime adds, then the slot for HOME. */
@@ -127,21 +164,20 @@ static void add_env(struct arena *arena, const struct plan_input *in, struct pla
 	const char *home;
 	size_t n = 0;
 
-	/* One of the configuration's would be the one that programs find. */
 	for (size_t i = 0; i < env->n; i++)
-		if (!plan->notify || !str_starts_with(env->v[i], "NOTIFY_SOCKET="))
-			v[n++] = env->v[i];
+		v[n++] = env->v[i];
 	if (plan->notify)
 		v[n++] = arena_strdup(arena, "NOTIFY_SOCKET=" NOTIFY_INSIDE "/" NOTIFY_NAME);
 	if (in->listen_fds) {
 		v[n++] = arena_printf(arena, "LISTEN_FDS=%u", in->listen_fds);
 		v[n++] = arena_strdup(arena, "LISTEN_PID=1");
 	}
-	if (!is_set(env, "HOME", &home)) {
+	if (!is_set(env, "HOME", &home) || !*home) {
 		plan->home = arena_alloc(arena, PLAN_HOME_MAX);
 		memcpy(plan->home, "HOME=/", sizeof("HOME=/"));
 		v[n++] = plan->home;
 	}
+	drop_overridden(arena, v, n);
 	plan->env = v;
 	if (!is_set(env, "PATH", &plan->path_env))
 		plan->path_env = NULL;
