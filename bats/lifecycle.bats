@@ -119,6 +119,47 @@ teardown() { clean_container; teardown_common; }
 	is_status created
 }
 
+@test "kill: an empty signal is the default" {
+	requires runc_like
+	args catch
+	ct_create
+	ct_start
+	wait_for 5 grep -q ready "$T/out"
+	rt kill "$ID" ""
+	wait_for 10 grep -q "signal 15" "$T/out"
+}
+
+@test "kill: a created container is ended by what ends any other process, too" {
+	requires runc_like
+	for s in TERM INT HUP QUIT; do
+		args pause
+		ct_create
+		rt kill "$ID" $s
+		wait_for 10 is_status stopped
+		run ct_start
+		status_is 1
+		rt delete "$ID"
+	done
+	# Not by what it could ignore; and the program itself has none of these handlers.
+	args catch
+	ct_create
+	rt kill "$ID" USR1
+	is_status created
+	ct_start
+	wait_for 5 grep -q ready "$T/out"
+	rt kill "$ID" TERM
+	wait_for 10 grep -q "signal 15" "$T/out"
+}
+
+@test "kill: a created container whose seccomp profile refuses exit_group" {
+	requires thole seccomp
+	cfg '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["exit_group"], "action": "SCMP_ACT_ERRNO"}]}'
+	args pause
+	ct_create
+	rt kill "$ID" TERM
+	wait_for 10 is_status stopped
+}
+
 @test "kill: of a created container, then delete" {
 	args sleep 30
 	ct_create

@@ -20,7 +20,7 @@ static const struct option options[] = {
 
 static int kill_one(const struct command_call *call, const char *id, struct err *err)
 {
-	const char *name = call->n_args > 1 ? call->args[1] : "SIGTERM";
+	const char *name = call->n_args > 1 && *call->args[1] ? call->args[1] : "SIGTERM";
 	int sig = parse_signal(name);
 
 	if (sig < 0)

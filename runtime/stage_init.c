@@ -58,6 +58,24 @@ static int ask(struct stage *s, enum sync_type request, int value, enum sync_typ
 
 /* ---- 1, 2: identity and namespaces ---- */
 
+static void end_by_signal(int sig)
+{
+	_exit(128 + sig); /* ends in a fault where the profile refuses that */
+}
+
+/* The kernel keeps these from a pid 1 that has no handler: a created container could not be ended
+ * by SIGTERM, and one sent to `run` just before the execve would be lost. execve undoes them. */
+static void end_by_signals(void)
+{
+	static const int ending[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	struct sigaction action = { .sa_handler = end_by_signal };
+
+	if (getpid() != 1)
+		return;
+	for (size_t i = 0; i < ARRAY_COUNT(ending); i++)
+		(void)sigaction(ending[i], &action, NULL);
+}
+
 static int step_session(void *ctx, struct err *err)
 {
 	struct stage *s = ctx;
@@ -74,6 +92,8 @@ static int step_session(void *ctx, struct err *err)
 	/* What the caller ignores (SIGPIPE, SIGHUP below nohup) and what the foreground blocks is
 	 * not the container's business; both survive execve. */
 	sys_signals_default();
+	if (!is_exec(s))
+		end_by_signals();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* EPERM only where we lead a session already. */
