@@ -46,6 +46,29 @@ ex() { rt exec "$@" </dev/null; }
 	has "HOME=/home/user"
 }
 
+@test "exec: --env goes before what the configuration has of that name" {
+	cfg '.process.env += ["A=1", "HOME=/x"]'
+	up
+	run ex --env A=2 --env A=3 "$ID" /bin/payload env
+	status_is 0
+	printf '%s\n' "$output" | grep -qx A=3
+	printf '%s\n' "$output" | grep -qx HOME=/x
+	[ "$(printf '%s\n' "$output" | grep -c '^A=')" -eq 1 ]
+	run ex --env PATH=/nosuch "$ID" payload env
+	[ "$status" -ne 0 ]
+	has "not found in \$PATH"
+}
+
+@test "exec: an empty option is one that was not given" {
+	requires runc_like
+	cfg '.process.cwd = "/tmp" | .process.user = {"uid": 1000, "gid": 1001}'
+	up
+	run ex --cwd "" --user "" "$ID" /bin/payload id + cwd
+	status_is 0
+	has "uid 1000 1000 1000"
+	has "/tmp"
+}
+
 @test "exec: --user without a group keeps uid and gid apart" {
 	up
 	run ex --user 1000 "$ID" /bin/payload id
@@ -61,6 +84,31 @@ ex() { rt exec "$@" </dev/null; }
 	status_is 9
 	has "uid 7 7 7"
 	has "X=y"
+}
+
+@test "exec: --process without capabilities and oomScoreAdj has the container's" {
+	cfg '.process.oomScoreAdj = 300'
+	up
+	echo '{"args": ["/bin/payload", "caps", "+", "cat", "/proc/self/oom_score_adj"], "cwd": "/"}' >"$T/process.json"
+	run ex --process "$T/process.json" "$ID"
+	status_is 0
+	has "CapBnd:	0000000020000420"
+	has "CapEff:	0000000020000420"
+	printf '%s\n' "$output" | grep -qx 300
+	jq '.capabilities = {"bounding": ["CAP_KILL"]} | .oomScoreAdj = 400' "$T/process.json" >"$T/other.json"
+	run ex --process "$T/other.json" "$ID"
+	status_is 0
+	has "CapBnd:	0000000000000020"
+	printf '%s\n' "$output" | grep -qx 400
+}
+
+@test "exec: --cap of an unknown capability is a warning" {
+	requires thole
+	up
+	run ex --cap CAP_NO_SUCH --cap CAP_CHOWN "$ID" /bin/payload caps
+	status_is 0
+	has "CapEff:	0000000020000421"
+	has "ignoring unknown capabilities: CAP_NO_SUCH"
 }
 
 @test "exec: --cap adds a capability" {

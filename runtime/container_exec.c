@@ -78,14 +78,16 @@ static void add_env(struct arena *arena, struct spec_process *p, const char *con
 	p->env.n += n;
 }
 
-static int add_caps(struct spec_process *p, const char *const *caps, struct err *err)
+static void add_caps(struct spec_process *p, const char *const *caps)
 {
 	for (; caps && *caps; caps++) {
 		int cap = spec_capability(*caps);
 		uint64_t bit;
 
-		if (cap < 0)
-			return err_set(err, EINVAL, "--cap: unknown capability \"%s\"", *caps);
+		if (cap < 0) {
+			log_warning("ignoring unknown capabilities: %s", *caps);
+			continue;
+		}
 		bit = UINT64_C(1) << cap;
 		p->caps.given = true;
 		p->caps.bounding |= bit;
@@ -98,7 +100,6 @@ static int add_caps(struct spec_process *p, const char *const *caps, struct err 
 			p->caps.has_ambient = true;
 		}
 	}
-	return 0;
 }
 
 /* The container's own process with what the options change. */
@@ -117,29 +118,46 @@ static int process_from_options(struct arena *arena, const struct container_exec
 		args[i] = req->args[i];
 	p->args = (struct spec_strings){ .v = args, .n = n };
 	p->terminal = req->tty;
-	if (req->cwd)
+	/* Empty is not given, as in runc: scripts pass on what may be unset. */
+	if (req->cwd && *req->cwd)
 		p->cwd = req->cwd;
-	if (req->apparmor)
+	if (req->apparmor && *req->apparmor)
 		p->apparmor_profile = req->apparmor;
-	if (req->selinux)
+	if (req->selinux && *req->selinux)
 		p->selinux_label = req->selinux;
 	if (req->no_new_privs)
 		p->no_new_privileges = true;
 	add_env(arena, p, req->env);
-	r = req->user ? set_user(p, req->user, err) : 0;
+	r = req->user && *req->user ? set_user(p, req->user, err) : 0;
 	if (r >= 0)
 		r = add_gids(arena, p, req->gids, err);
-	if (r >= 0)
-		r = add_caps(p, req->caps, err);
-	if (r >= 0)
-		r = spec_check_process(p, "process", err);
+	if (r < 0)
+		return r;
+	add_caps(p, req->caps);
+	r = spec_check_process(p, "process", err);
 	if (r >= 0)
 		*ret = p;
 	return r;
 }
 
-static int process_from_file(struct arena *arena, const char *path, struct spec_process **ret,
-			     struct err *err)
+/* What confines the container's process confines this one too unless the file says otherwise: a
+ * file without a word of it must not give a process that is less confined, as in runc. */
+static void inherit(struct spec_process *p, const struct spec_process *from)
+{
+	if (!p->caps.given)
+		p->caps = from->caps;
+	if (!p->apparmor_profile || !*p->apparmor_profile)
+		p->apparmor_profile = from->apparmor_profile;
+	if (!p->selinux_label || !*p->selinux_label)
+		p->selinux_label = from->selinux_label;
+	if (!p->has_oom_score_adj) {
+		p->has_oom_score_adj = from->has_oom_score_adj;
+		p->oom_score_adj = from->oom_score_adj;
+	}
+}
+
+static int process_from_file(struct arena *arena, const char *path, const struct spec *spec,
+			     struct spec_process **ret, struct err *err)
 {
 	char *data;
 	size_t n;
@@ -147,7 +165,10 @@ static int process_from_file(struct arena *arena, const char *path, struct spec_
 
 	if (r < 0)
 		return err_sysn(err, r, "open %s", path);
-	return spec_read_process(arena, data, n, ret, err);
+	r = spec_read_process(arena, data, n, ret, err);
+	if (r >= 0)
+		inherit(*ret, &spec->process);
+	return r;
 }
 
 static int err_stopped(struct err *err)
@@ -191,8 +212,9 @@ static int decide(struct arena *arena, const struct container_exec *req, struct 
 	if (r >= 0)
 		r = host_probe(arena, &e->host, err);
 	if (r >= 0)
-		r = req->process_file ? process_from_file(arena, req->process_file, &process, err)
-				      : process_from_options(arena, req, e->spec, &process, err);
+		r = req->process_file
+			    ? process_from_file(arena, req->process_file, e->spec, &process, err)
+			    : process_from_options(arena, req, e->spec, &process, err);
 	if (r < 0)
 		return r;
 	if (process && req->process_file && req->tty)
