@@ -92,9 +92,12 @@ teardown() { clean_container; teardown_common; }
 	status_is 1
 	[[ "$output" == *"flag needs an argument"* || "$output" == *"requires an argument"* ]]
 	requires thole
-	run rt nosuchcommand
-	status_is 1
-	has nosuchcommand
+	for c in "nosuchcommand" "help nosuchcommand"; do
+		# shellcheck disable=SC2086
+		run rt $c
+		status_is 3
+		has "No help topic for 'nosuchcommand'"
+	done
 	run rt state
 	status_is 1
 	has '\"state\" requires exactly 1 argument(s)'

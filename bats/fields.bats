@@ -120,6 +120,27 @@ stopped() { rt delete --force "$ID"; }
 	one_line_with linux.personality.flags
 }
 
+@test "devices: the same one asked for twice is there once" {
+	cfg '.linux.devices = [{"path": "/dev/x", "type": "c", "major": 1, "minor": 3}]
+		| .linux.devices += .linux.devices'
+	args stat /dev/x
+	run ct_run
+	status_is 0
+	has "dev 1:3"
+	cfg '.linux.devices[1].minor = 5'
+	run ct_run
+	status_is 1
+	has "is there twice"
+}
+
+@test "cpu.quota: any negative number is no limit" {
+	requires cpu
+	cfg '.linux.resources.cpu = {"quota": -5, "period": 50000}'
+	args exit 0
+	run ct_run
+	status_is 0
+}
+
 @test "mountLabel and the process labels are refused where the kernel has none" {
 	[ -e /sys/fs/selinux/enforce ] && skip "SELinux is on"
 	cfg '.process.selinuxLabel = "u:r:t:s0"'

@@ -20,6 +20,10 @@
 #include "runtime/seccomp.h"
 #include "spec/spec.h"
 
+/* runc's words and status for a command that does not exist. */
+#define NO_COMMAND "No help topic for '%s'"
+#define NO_COMMAND_STATUS 3
+
 #define STDERR_WAIT_MS 1000
 
 /* Everything main knows about this call. */
@@ -250,8 +254,8 @@ static int help_command(char *const *words)
 	struct err err = { 0 };
 
 	if (words[0] && !command) {
-		(void)err_set(&err, EINVAL, "unknown command \"%s\"", words[0]);
-		return fail(&err, 1);
+		(void)err_set(&err, EINVAL, NO_COMMAND, words[0]);
+		return fail(&err, NO_COMMAND_STATUS);
 	}
 	return print_help(command);
 }
@@ -265,8 +269,8 @@ static int run_command(struct program *p, char *const *words)
 
 	p->command = command_find(command_table, words[0]);
 	if (!p->command) {
-		(void)err_set(&err, EINVAL, "unknown command \"%s\"", words[0]);
-		return fail(&err, 1);
+		(void)err_set(&err, EINVAL, NO_COMMAND, words[0]);
+		return fail(&err, NO_COMMAND_STATUS);
 	}
 	parse.options = p->command->options;
 	parse.n_options = p->command->n_options;

@@ -51,10 +51,15 @@ static int add_device(struct arena *arena, const struct spec *spec, size_t i,
 		d->minor = (unsigned int)in->minor;
 	}
 	for (size_t j = 0; j < plan->n_devices; j++) {
-		if (str_eq(plan->devices[j].path, d->path))
-			return err_set(err, EINVAL,
-				       "linux.devices[%zu].path: \"%s\" is there twice", i,
-				       d->path);
+		const struct plan_device *other = &plan->devices[j];
+
+		if (!str_eq(other->path, d->path))
+			continue;
+		/* The same device asked for twice (a client's lists put together) is no conflict. */
+		if (other->type == d->type && other->major == d->major && other->minor == d->minor)
+			return 0;
+		return err_set(err, EINVAL, "linux.devices[%zu].path: \"%s\" is there twice", i,
+			       d->path);
 	}
 	plan->n_devices++;
 	return 0;

@@ -260,9 +260,6 @@ static int build_mount(struct build *b, const struct spec_mount *in, struct plan
 	struct mount_words words = { 0 };
 	int r;
 
-	if (in->destination[0] != '/')
-		log_warning("%s.destination: \"%s\" is relative, taken from /", m->json_path,
-			    in->destination);
 	m->destination = clean(b->arena, "", in->destination);
 	if (!m->destination)
 		return err_set(err, ENAMETOOLONG, "%s.destination: file name too long",

@@ -100,7 +100,7 @@ static const struct spec_table memory_table = SPEC_TABLE(memory_rows);
 static const struct spec_field cpu_rows[] = {
 	SPEC_ROW(R, "shares", NUMBER, spec_field_u64, cpu_shares,
 		 .has = offsetof(R, has_cpu_shares), .flags = SPEC_ZERO_ABSENT),
-	SPEC_ROW(R, "quota", NUMBER, spec_field_i64, cpu_quota, .min = -1,
+	SPEC_ROW(R, "quota", NUMBER, spec_field_i64, cpu_quota, .min = INT64_MIN,
 		 .has = offsetof(R, has_cpu_quota), .flags = SPEC_ZERO_ABSENT),
 	SPEC_ROW(R, "burst", NUMBER, spec_field_u64, cpu_burst, .has = offsetof(R, has_cpu_burst)),
 	SPEC_ROW(R, "period", NUMBER, spec_field_u64, cpu_period,
