@@ -256,10 +256,12 @@ t_update() {
 	gone up
 }
 t_cgroup() {
+	local id
 	run -d --name cc bb sleep 100
-	like "$(cat "/proc/$(field cc .State.Pid)/cgroup")" "*$CG/$(field cc .Id)*"
+	id=$(field cc .Id)
+	like "$(cat "/proc/$(field cc .State.Pid)/cgroup")" "*$CG/$id*"
 	gone cc
-	is "$(find /sys/fs/cgroup -path "*$CG/*" -type d)" ""
+	is "$(find /sys/fs/cgroup -path "*$CG/$id*" -type d)" ""
 }
 t_live_restore() {
 	stop_daemon
@@ -317,7 +319,7 @@ t_userns_remap() {
 }
 t_nothing_left() {
 	is "$(d ps -aq)" ""
-	is "$(find "/run/thole-docker/runtime-runc/moby" -mindepth 1 -maxdepth 1 -not -name '.*' 2>/dev/null)" ""
+	is "$(find /run/thole-docker/runtime-*/moby -mindepth 1 -maxdepth 1 -not -name '.*' 2>/dev/null)" ""
 	is "$(pgrep -f 'containerd-shim-(runc|thole)-v2')" ""
 	is "$(find /sys/fs/cgroup -path "*$CG/*" -type d)" ""
 }
