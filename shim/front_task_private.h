@@ -30,8 +30,8 @@ struct front {                  /* the daemon */
 	struct front_container *containers;
 	bool stopping;
 	struct ev_timer *idle; /* memory is given back then */
-	size_t spooled; /* bytes in spools */
-	struct {        /* fifos whose readers are away */
+	size_t spooled;        /* bytes in spools */
+	struct {               /* fifos whose readers are away */
 		int fd;
 		struct ev_source *source;
 		struct front_io_out *first;

@@ -12,7 +12,7 @@
 #define TASK_CALL_MS 180000 /* create and start run hooks */
 #define TASK_KILL_MS 30000
 #define TASK_CRIU_MS 3600000 /* a checkpoint writes the container's memory, restore reads it */
-#define TASK_DRAIN_MS 250 /* what an exit waits for the log at most */
+#define TASK_DRAIN_MS 250    /* what an exit waits for the log at most */
 #define TASK_EXIT_FILE_MS 500
 #define TASK_SESSIONS_MS 5000 /* what the init's exit waits for those of its sessions at most */
 

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 [ "${1:-}" = inner ] || {
 	SHIM=$(realpath -e "${SHIM:-bin/thole-shim}") || exit 1
 	export SHIM
+	CLIENTS_SECONDS=${CLIENTS_SECONDS:-600}
 	clients_main "$0" containerd ctr umoci skopeo busybox ip python3 jq -- host v2
 }
 . tests/lib/containerd.sh
@@ -273,6 +274,7 @@ t_checkpoint() {
 	n=$(number cp1)
 	eventually counted cp1 "$n"
 	remove cp1
+	no_cgroups
 	"${ctr_command[@]}" container restore --rw --live cp1 example.org/cp:1 </dev/null 9>&- &
 	client=$!
 	eventually state_is cp1 RUNNING
@@ -287,6 +289,7 @@ t_checkpoint() {
 	eventually state_is cp1 STOPPED
 	like "$(c task rm cp1 2>&1)" '*non-zero exit code 137*'
 	c container rm cp1
+	no_cgroups
 	c image rm example.org/cp:1
 }
 t_checkpoint_exit() {
@@ -305,6 +308,7 @@ t_checkpoint_exit() {
 }
 number() { c task exec --exec-id "n$RANDOM" "$1" tail -n 1 /n; }
 counted() { [ "$(number "$1")" -gt "$2" ]; }
+no_cgroups() { is "$(find /sys/fs/cgroup -path "*$CG/*" -type d)" ""; }
 t_nothing_left() {
 	is "$(c container ls -q)" ""
 	is "$(c task ls -q)" ""
@@ -312,7 +316,10 @@ t_nothing_left() {
 	eventually no_shims
 	is "$(ls /run/thole-shim 2>/dev/null)" ""
 	is "$(ls /run/containerd/s)" ""
-	is "$(find /sys/fs/cgroup -path "*$CG/*" -type d)" ""
+	no_cgroups || {
+		find /sys/fs/cgroup -path "*$CG/*" \( -name cgroup.events -o -name cgroup.procs \) -exec grep -H . {} +
+		return 1
+	}
 	status 1 grep thole-containerd.*rootfs /proc/mounts
 }
 

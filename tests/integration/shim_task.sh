@@ -8,6 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 	SHIM=$(realpath -e "${SHIM:-bin/thole-shim}") || exit 1
 	PAYLOAD=$(realpath -e "${PAYLOAD:-build/release/payload/payload}") || exit 1
 	export SHIM PAYLOAD
+	CLIENTS_SECONDS=${CLIENTS_SECONDS:-400}
 	clients_main "$0" busybox python3 jq ip -- host
 }
 mkdir "$W/bin"
