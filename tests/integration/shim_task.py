@@ -136,6 +136,9 @@ def t_pod():
     wait_for("stopped", lambda: stopped(shim, "c2"))
     shim_pid, pid = (shim.ok("Connect", (1, "c1"))[k] for k in (1, 2))
     os.kill(shim_pid, 9)
+    # What the daemon does follows the end of its connection; until then the socket is no stale one.
+    while shim.sock.recv(4096):
+        pass
     for name, status in (("c2", 137), ("c1", 137)):
         start = time.time()
         check("delete " + name, dec(run("delete", name, "-bundle", bundles[name])).get(2), status)
