@@ -515,7 +515,8 @@ static void test_refused_others(void **state)
 	struct fixture *f = *state;
 
 	assert_refused(f, NAMESPACES, "",
-		       "'devices':[{'path':'/dev/x','type':'p'},{'path':'/dev/./x','type':'c','major':1,'minor':3}]",
+		       "'devices':[{'path':'/dev/x','type':'p'},{'path':'/dev/./"
+		       "x','type':'c','major':1,'minor':3}]",
 		       "linux.devices[1].path: \"/dev/x\" is there twice");
 	assert_refused(f, NAMESPACES, "", "'maskedPaths':['/x/..']",
 		       "linux.maskedPaths[0]: \"/\" cannot be one");
