@@ -111,6 +111,25 @@ teardown() { clean_container; teardown_common; }
 	done
 }
 
+@test "kill KILL: the left-overs of a dead init without a pid namespace" {
+	requires runc_like
+	cfg 'del(.linux.namespaces[] | select(.type == "pid"))'
+	args pause
+	ct_create
+	ct_start
+	rt exec -d --pid-file "$T/other" "$ID" /bin/payload pause </dev/null >/dev/null 2>&1
+	kill -9 "$(cat "$T/pid")"
+	wait_for 5 is_status stopped
+	run rt kill "$ID" TERM
+	status_is 1
+	has "container not running"
+	other=$(cat "$T/other")
+	[ -e "/proc/$other" ]
+	rt kill "$ID" KILL
+	gone() { [ ! -e "/proc/$other" ] || [ "$(awk '/^State/{print $2}' "/proc/$other/status")" = Z ]; }
+	wait_for 5 gone
+}
+
 @test "kill: an unknown signal" {
 	args sleep 30
 	ct_create

@@ -44,6 +44,24 @@ static void thaw_if_killed(const struct state *state, enum state_status status, 
 		log_debug("%s", err.msg);
 }
 
+/* Callers kill the left-overs of a dead init by `--all`, or as in runc by SIGKILL where init had no
+ * pid namespace that ended them with it. */
+static int signal_left_overs(struct arena *arena, const struct state *state, int sig, bool all,
+			     struct err *err)
+{
+	pid_t *pids;
+	size_t n = 0;
+	int r = 0;
+
+	if (!all && (sig != SIGKILL || state->private_pid_ns))
+		return err_set(err, ESRCH, "container not running");
+	if (state->cgroup.n)
+		r = cgroup_pids(arena, &state->cgroup, &pids, &n, err);
+	if (r >= 0 && n)
+		return cgroup_signal(&state->cgroup, sig, err);
+	return r < 0 || all ? r : err_set(err, ESRCH, "container not running");
+}
+
 int container_kill(struct arena *arena, const char *root, const char *id, int sig, bool all,
 		   struct err *err)
 {
@@ -61,12 +79,8 @@ int container_kill(struct arena *arena, const char *root, const char *id, int si
 	if (r < 0)
 		return r;
 	status = state_status(&state, &pidfd);
-	if (pidfd < 0) {
-		/* Callers kill left-overs of a dead init that way. */
-		if (all && state.cgroup.n)
-			return cgroup_signal(&state.cgroup, sig, err);
-		return all ? 0 : err_set(err, ESRCH, "container not running");
-	}
+	if (pidfd < 0)
+		return signal_left_overs(arena, &state, sig, all, err);
 	if (all && !state.private_pid_ns && state.cgroup.n)
 		r = cgroup_signal(&state.cgroup, sig, err);
 	else
