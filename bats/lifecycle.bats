@@ -112,7 +112,7 @@ teardown() { clean_container; teardown_common; }
 }
 
 @test "kill KILL: the left-overs of a dead init without a pid namespace" {
-	requires runc_like
+	requires thole # and runc from 1.2 on
 	cfg 'del(.linux.namespaces[] | select(.type == "pid"))'
 	args pause
 	ct_create
