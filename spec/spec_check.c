@@ -147,9 +147,19 @@ static int check_names(const struct spec *spec, struct err *err)
 	return 0;
 }
 
+/* What is made for the container is id 0's in it. */
+static int check_root_mapped(const struct spec_idmaps *maps, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < maps->n; i++)
+		if (maps->v[i].container_id == 0 && maps->v[i].size > 0)
+			return 0;
+	return spec_fail_at(err, NULL, "linux.%s: no mapping for the container's id 0", name);
+}
+
 static int check_user_namespace(const struct spec *spec, struct err *err)
 {
 	const struct spec_linux *linux_ = &spec->linux_;
+	int r;
 
 	if (!has_namespace(spec, CLONE_NEWUSER)) {
 		if (linux_->uid_maps.n > 0 || linux_->gid_maps.n > 0)
@@ -166,7 +176,8 @@ static int check_user_namespace(const struct spec *spec, struct err *err)
 	if (linux_->gid_maps.n == 0)
 		return spec_fail_at(err, NULL,
 				    "linux.gidMappings: required for a new user namespace");
-	return 0;
+	r = check_root_mapped(&linux_->uid_maps, "uidMappings", err);
+	return r < 0 ? r : check_root_mapped(&linux_->gid_maps, "gidMappings", err);
 }
 
 static int check_net_devices(const struct spec *spec, struct err *err)
