@@ -126,13 +126,22 @@ long_overlay() { # BASE-LAYER
 	[ -z "$(ls -A "$T/emptyroot")" ]
 }
 
-@test "overlay as the root: layers of one directory, longer than a page" {
-	requires overlay thole
+one_directory() {
 	local dir
 	dir=$T/$(printf 'x%.0s' $(seq 200))
 	mkdir "$dir"
 	cp -a "$BUNDLE/rootfs" "$dir/base"
 	long_overlay "$dir/base"
+}
+
+@test "overlay as the root: layers of one directory, longer than a page" {
+	requires overlay thole
+	one_directory
+}
+
+@test "overlay as the root: layers of one directory, without the newer calls" {
+	requires overlay thole debug_build
+	RUNTIME=$DEBUG_RUNTIME THOLE_TEST_ENOSYS=fsopen one_directory
 }
 
 @test "overlay as the root: layers of anywhere, longer than a page" {

@@ -212,13 +212,8 @@ int mount_fs_make(const struct mount_fs *fs, struct err *err)
 
 /* ---- mount(2) ---- */
 
-static bool is_overlay_path(const char *option)
-{
-	return str_starts_with(option, "lowerdir=") || str_starts_with(option, "upperdir=") ||
-	       str_starts_with(option, "workdir=");
-}
-
-/* Length of the directory, with its last slash, that all of an overlay's paths begin with. */
+/* Length of the directory, with its last slash, that all of an overlay's layers begin with: they are what
+ * makes options long, while upperdir and workdir may be elsewhere and stay absolute. */
 static size_t common_directory(const struct mount_fs *fs, const char **ret_first)
 {
 	const char *first = NULL;
@@ -227,7 +222,7 @@ static size_t common_directory(const struct mount_fs *fs, const char **ret_first
 	for (size_t i = 0; i < fs->options->n; i++) {
 		const char *value = option_value(fs->options->v[i]);
 
-		if (!value || !is_overlay_path(fs->options->v[i]))
+		if (!value || !is_overlay_lower(fs, fs->options->v[i]))
 			continue;
 		while (*value) {
 			size_t n = layer_length(value), same = 0, slash = 0;
@@ -250,13 +245,14 @@ static size_t common_directory(const struct mount_fs *fs, const char **ret_first
 	return first && !memchr(first, '\\', common) ? common : 0;
 }
 
-static void add_option(struct str *data, const char *option, bool paths, size_t skip)
+/* `skip`: so much of each layer's path is left out. */
+static void add_option(struct str *data, const char *option, size_t skip)
 {
 	const char *value = option_value(option);
 
 	if (data->len)
 		str_add_char(data, ',');
-	if (!paths || !skip || !is_overlay_path(option)) {
+	if (!skip) {
 		str_add(data, option);
 		return;
 	}
@@ -278,9 +274,10 @@ static void join_data(const struct mount_fs *fs, struct str *data, size_t skip)
 	str_reset(data);
 	data->overflow = false;
 	for (size_t i = 0; i < fs->options->n; i++)
-		add_option(data, fs->options->v[i], str_eq(fs->type, "overlay"), skip);
+		add_option(data, fs->options->v[i],
+			   is_overlay_lower(fs, fs->options->v[i]) ? skip : 0);
 	if (fs->extra)
-		add_option(data, fs->extra, false, 0);
+		add_option(data, fs->extra, 0);
 }
 
 int mount_old_fs(const struct mount_fs *fs, int old_dir, int target_fd, struct err *err)
