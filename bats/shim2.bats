@@ -322,7 +322,7 @@ fake_runtime() { # TEXT
 	run sh_ wait "$ID"
 	status_is 0
 	echo "reopened $n times, $(ls "$LOG"* | wc -l) files"
-	[ "$n" -gt 10 ]
+	[ "$n" -gt 3 ]
 	cat "$LOG".old* "$LOG" >"$T/all"
 	for _ in $(seq 60); do "$PAYLOAD" lines 500 100; done >"$T/want"
 	jq -rj 'select(.stream == "stdout") | .log' "$T/all" | cmp - "$T/want"
@@ -344,7 +344,7 @@ fake_runtime() { # TEXT
 }
 
 @test "five hundred execs, then the memory is what it was" {
-	args sleep 120
+	args pause
 	start
 	s=$(shim_pid)
 	storm() { # COUNT
