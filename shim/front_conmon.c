@@ -106,7 +106,6 @@ static int open_messages(const struct conmon_options *o, struct err *err)
 	int r = find_level(o->log_level, &c.level, err);
 
 	snprintf(ident, sizeof(ident), "conmon %.20s", o->cid ? o->cid : "");
-
 	if (r < 0)
 		return r;
 	/* A machine without a syslog socket is no reason not to run. */
