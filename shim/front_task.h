@@ -88,6 +88,11 @@ MUST_CHECK int front_spool_choose(const struct front_spec *spec, struct front_op
 /* True for slice:prefix:name, the form that only the systemd driver understands. */
 bool front_is_systemd_path(const char *cgroups_path);
 
+/*
+ * Who decides about the socket at path, that it is nobody's or that it is now theirs, holds this lock of
+ * its directory. The descriptor, released by closing it, or -errno.
+ */
+MUST_CHECK int front_socket_lock(const char *path);
 /* "unix:///run/containerd/s/<sha256 of address/ns/group>". -ENAMETOOLONG. Pure. */
 MUST_CHECK int front_socket_address(const char *dir, const struct front_args *args,
 				    const char *group, char *buf, size_t size);

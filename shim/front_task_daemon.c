@@ -162,7 +162,9 @@ int front_task_daemon(const struct front_daemon_config *config, int listen_fd_co
 	malloc_trim(0);
 #endif
 	(void)ev_run(f.ev);
-	(void)unlink(config->socket);
+	/* After Shutdown it may be our successor's. */
+	if (!f.stopping)
+		(void)unlink(config->socket);
 	server_free(f.server);
 	front_publisher_free(f.publisher);
 	return 0;

@@ -134,11 +134,15 @@ static void read_record(int dirfd, struct arena *arena,
 /* Its shim may live: another container of the pod whose connection was lost. Then it is its own. */
 static void remove_socket(const char *path)
 {
+	CLEANUP_FD int lock = -EBADF;
 	struct err err = { 0 };
 	char full[PATH_MAX];
 	int fd;
 
 	if (!realpath(path, full))
+		return;
+	lock = front_socket_lock(full);
+	if (lock < 0)
 		return;
 	fd = sock_connect(full, SOCK_STREAM, &err);
 	if (fd == -ECONNREFUSED)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -40,6 +41,23 @@ static int make_dirs(const char *path, struct err *err)
 	return 0;
 }
 
+int front_socket_lock(const char *path)
+{
+	char dir[FRONT_TASK_ADDRESS_MAX];
+	CLEANUP_FD int fd = -EBADF;
+
+	if (snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path) >=
+	    (int)sizeof(dir))
+		return -ENAMETOOLONG;
+	fd = fd_open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fd_take(&fd);
+}
+
 static bool is_alive(const struct sockaddr_un *addr)
 {
 	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -54,10 +72,14 @@ static int listen_at(const char *path, struct err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	CLEANUP_FD int fd = -EBADF;
+	CLEANUP_FD int lock = -EBADF;
 	int r = make_dirs(path, err);
 
 	if (r < 0)
 		return r;
+	lock = front_socket_lock(path);
+	if (lock < 0)
+		return err_sysn(err, lock, "lock the directory of \"%s\"", path);
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

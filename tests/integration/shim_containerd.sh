@@ -306,6 +306,12 @@ t_checkpoint_exit() {
 	eventually no_shims
 	rm "$W/bin/containerd-shim-runc-v2"
 }
+t_nerdctl() {
+	mkdir "$W/nerdctl"
+	python3 tests/lib/nerdctl.py /run/containerd.sock "$NS" "${runtime[1]}" "$RT" "$ROOTFS" "$CG" "$W/nerdctl"
+	is "$(c container ls -q)" ""
+	eventually no_shims
+}
 number() { c task exec --exec-id "n$RANDOM" "$1" tail -n 1 /n; }
 counted() { [ "$(number "$1")" -gt "$2" ]; }
 no_cgroups() { is "$(find /sys/fs/cgroup -path "*$CG/*" -type d)" ""; }
@@ -352,6 +358,11 @@ if [ -n "$criu" ]; then
 	t "checkpoint that ends the container" t_checkpoint_exit
 else
 	skip "checkpoint and restore" "criu does not work on this kernel"
+fi
+if python3 -c 'import grpc' 2>/dev/null; then
+	t "nerdctl's calls, its logging program and hooks, its restarts" t_nerdctl
+else
+	skip "nerdctl's calls" "needs python3-grpcio"
 fi
 containerd_cri_case "CRI plugin: a pod in one shim, exec, stats, update, stop, OOM" t_cri
 containerd_cri_case "CRI plugin: the daemon is killed in the middle of a pod" t_cri_restart

@@ -127,7 +127,7 @@ def t_hostile():
          mount("bind", site.top + "/sub", "bind", target="../../up"), check_in=look)
     refused("was not consumed by the mount manager", mount("bind", root, "rbind", "X-containerd.mkdir.path=/x"))
     refused("mount options is too long", mount("tmpfs", "tmpfs", "x=" + "y" * 5000))
-    refused("no such file", mount("bind", root, "rbind"), mount("bind", "/nosuch", "bind"))
+    refused("no such file", mount("bind", root, "rbind"), mount("bind", site.top + "/nosuch", "bind"))
     refused("no such file", mount("bind", root, "rbind"), mount("bind", root, "bind", target="/nosuch"))
     refused("nosuchfs", mount("nosuchfs", "x"))
     shim = site.start("c3")

@@ -81,6 +81,28 @@ def t_away():
     site.bye(shim, "c1")
 
 
+def t_successor():
+    """A shim that still tells its events after Shutdown leaves the socket to the one started since."""
+    daemon.got.clear()
+    old = site.start("c1")
+    old_pid = old.ok("Connect", (1, "c1"))[1]
+    old.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    wait_for("create", lambda: ("create", "c1", 0) in daemon.got)
+    daemon.stop()
+    old.ok("Delete", (1, "c1"))
+    old.ok("Shutdown", (1, "c1"))
+    address = run("start", "c1").decode()
+    new_pid = Shim(address).ok("Connect", (1, "c1"))[1]
+    assert new_pid != old_pid, new_pid
+    check("both", os.path.exists(f"/proc/{old_pid}"), True)
+    daemon.start()
+    wait_for("the old one's end", lambda: not os.path.exists(f"/proc/{old_pid}"))
+    check("told", ("delete", "c1", 0) in daemon.got, True)
+    shim = Shim(address)
+    check("the new one's", shim.ok("Connect", (1, "c1"))[1], new_pid)
+    site.bye(shim, "c1")
+
+
 def t_many():
     """Three hundred sessions that end at once, and then the init: each told once, the init last."""
     daemon.got.clear()
@@ -282,5 +304,5 @@ def t_many_away():
     site.end(shim, "c1")
 
 
-site.main("task service", [t_refusals, t_away, t_many, t_bootstrap, t_overlay, t_cri_o, t_options,
+site.main("task service", [t_refusals, t_away, t_successor, t_many, t_bootstrap, t_overlay, t_cri_o, t_options,
                            t_sched_core, t_many_away, t_pod])

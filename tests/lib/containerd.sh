@@ -28,6 +28,8 @@ $([ "$LAYOUT" = host ] || echo 'disabled_plugins = ["io.containerd.grpc.v1.cri"]
   level = "info"
 [plugins."io.containerd.internal.v1.opt"]
   path = "$W/opt"
+[plugins."io.containerd.internal.v1.restart"]
+  interval = "1s"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "registry.k8s.io/pause:3.6"
   restrict_oom_score_adj = true
