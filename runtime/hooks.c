@@ -150,21 +150,23 @@ static void call_done(struct hook_call *c)
 	fd_close(c->pidfd);
 }
 
+/* Non-blocking, for a fifo that nobody reads. */
+static int open_append(const char *file, int mode, struct err *err)
+{
+	int fd = fd_open(file, mode | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600);
+
+	return fd < 0 ? err_sysn(err, fd, "open \"%s\" for the output of hooks", file) : fd;
+}
+
 int hooks_open_file(const char *file, struct err *err)
 {
-	const int flags = O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
-	CLEANUP_FD int fd = fd_open(file, O_WRONLY | flags, 0600);
+	CLEANUP_FD int fd = open_append(file, O_WRONLY, err);
 	struct stat st;
-	int both;
 
 	/* With a reader of its own a fifo whose other readers go sends no SIGPIPE. */
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) {
-		both = fd_open(file, O_RDWR | flags, 0600);
-		fd_close(fd);
-		fd = both;
-	}
-	return fd < 0 ? err_sysn(err, fd, "open \"%s\" for the output of hooks", file)
-		      : fd_take(&fd);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+		return open_append(file, O_RDWR, err);
+	return fd < 0 ? fd : fd_take(&fd);
 }
 
 /* A pipe whose end is kept for the error or, where the run has a file, that file. */
@@ -172,10 +174,9 @@ static int open_output(const char *file, struct capture *c, int *ret_write, stru
 {
 	if (!file)
 		return make_pipe(&c->fd, ret_write, err);
-	/* Non-blocking only for the opening: of a fifo that nobody reads. */
-	*ret_write = fd_open(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0600);
+	*ret_write = open_append(file, O_WRONLY, err);
 	if (*ret_write < 0)
-		return err_sysn(err, *ret_write, "open \"%s\" for the output of hooks", file);
+		return *ret_write;
 	if (fd_nonblock(*ret_write, false) < 0)
 		return err_sys(err, "set up \"%s\"", file);
 	return 0;

@@ -177,6 +177,13 @@ bool task_is_busy(const struct task *t)
 	return t->n_calls > 0;
 }
 
+/* criu may have gigabytes to write or to read. */
+static unsigned int time_limit(const char *command)
+{
+	return str_eq(command, "checkpoint") || str_eq(command, "restore") ? TASK_CRIU_MS
+									   : TASK_CALL_MS;
+}
+
 static int start_call(struct task_proc *p, const char *command, const char *const *args, size_t n,
 		      struct err *err)
 {
@@ -186,7 +193,7 @@ static int start_call(struct task_proc *p, const char *command, const char *cons
 		.n_args = n,
 		.stdio = { -EBADF, -EBADF, -EBADF },
 		.captures = true,
-		.ms = str_eq(command, "checkpoint") ? TASK_CRIU_MS : TASK_CALL_MS,
+		.ms = time_limit(command),
 	};
 
 	return counted(p->task, runtime_call_start(p->task->config.runtime, &q, call_done, p,
@@ -304,7 +311,7 @@ static int call_process(struct task_proc *p, struct err *err)
 			   stdio_child_fd(p->stdio, 2) },
 		.captures = p->terminal, /* the process gets the pty */
 		.holds = true,
-		.ms = c->restores && !p->exec_id ? TASK_CRIU_MS : TASK_CALL_MS,
+		.ms = time_limit(process_command(p)),
 	};
 	r = counted(p->task, runtime_call_start(c->runtime, &q, call_done, p, &p->call, err));
 	stdio_close_child(p->stdio);
