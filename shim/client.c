@@ -266,6 +266,16 @@ int client_open(struct client *c, const char *id, struct err *err)
 	return 0;
 }
 
+int client_open_operand(struct client *c, int argc, char **argv, struct err *err)
+{
+	int n;
+	int r = client_options(c, argc, argv, NULL, 0, false, &n, err);
+
+	if (r == 0)
+		r = client_want_operands(c, n, 1, 1, err);
+	return r < 0 ? r : client_open(c, argv[1], err);
+}
+
 void client_close(struct client *c)
 {
 	if (c->alive)

@@ -110,13 +110,9 @@ int client_cmd_reopen_log(struct client *c, int argc, char **argv, struct err *e
 {
 	static const struct ttrpc_method method = { CLIENT_SHIM, "ReopenLog", NULL };
 	Thole__Shim__V1__ReopenLogRequest request = THOLE__SHIM__V1__REOPEN_LOG_REQUEST__INIT;
-	int n, r;
+	int r;
 
-	r = client_options(c, argc, argv, NULL, 0, false, &n, err);
-	if (r == 0)
-		r = client_want_operands(c, n, 1, 1, err);
-	if (r == 0)
-		r = client_open(c, argv[1], err);
+	r = client_open_operand(c, argc, argv, err);
 	if (r < 0)
 		return r;
 	request.id = (char *)c->key.id;

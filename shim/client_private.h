@@ -70,6 +70,8 @@ MUST_CHECK int client_want_operands(const struct client *c, int n, int min, int 
 
 /* Looks the container up and connects to its shim. -ENOENT: there is none of that id. */
 MUST_CHECK int client_open(struct client *c, const char *id, struct err *err);
+/* The same for a command with no options of its own and no other operand. */
+MUST_CHECK int client_open_operand(struct client *c, int argc, char **argv, struct err *err);
 void client_close(struct client *c);
 /* One more connection. */
 MUST_CHECK int client_connect(const struct client *c, struct ttrpc_client *ret, struct err *err);

@@ -121,13 +121,9 @@ int client_cmd_state(struct client *c, int argc, char **argv, struct err *err)
 	struct client_view view = { 0 };
 	struct exit_record record;
 	struct json *json = NULL;
-	int n, r;
+	int r;
 
-	r = client_options(c, argc, argv, NULL, 0, false, &n, err);
-	if (r == 0)
-		r = client_want_operands(c, n, 1, 1, err);
-	if (r == 0)
-		r = client_open(c, argv[1], err);
+	r = client_open_operand(c, argc, argv, err);
 	if (r == 0)
 		r = client_view(c, CLIENT_VIEW_MS, &view, err);
 	if (r < 0)
@@ -196,13 +192,9 @@ int client_cmd_wait(struct client *c, int argc, char **argv, struct err *err)
 	struct exit_record record = { 0 };
 	uint32_t status = CLIENT_UNKNOWN;
 	bool known = false;
-	int n, r;
+	int r;
 
-	r = client_options(c, argc, argv, NULL, 0, false, &n, err);
-	if (r == 0)
-		r = client_want_operands(c, n, 1, 1, err);
-	if (r == 0)
-		r = client_open(c, argv[1], err);
+	r = client_open_operand(c, argc, argv, err);
 	if (r < 0)
 		return r;
 	if (c->alive) {

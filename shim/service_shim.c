@@ -14,20 +14,6 @@ static struct service_task *find(struct service *s, struct server_call *call, co
 	return p ? service_task_of(s, p) : NULL;
 }
 
-static void reply_message(struct server_call *call, const ProtobufCMessage *m)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-	uint8_t *buf = malloc(n + 1);
-
-	if (!buf) {
-		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
-		return;
-	}
-	protobuf_c_message_pack(m, buf);
-	server_reply(call, buf, n);
-	free(buf);
-}
-
 static void bad_request(struct server_call *call)
 {
 	server_error(call, TTRPC_INVALID_ARGUMENT, "unmarshal request error");
@@ -53,7 +39,7 @@ static void do_info(void *user, struct server_call *call, const uint8_t *payload
 		r.bundle = (char *)s->bundle;
 		r.record = (char *)s->record;
 		r.terminal = task_init(s->task)->terminal;
-		reply_message(call, &r.base);
+		service_reply_message(call, &r.base);
 	}
 	thole__shim__v1__info_request__free_unpacked(m, NULL);
 }
@@ -134,7 +120,7 @@ static void do_logs(void *user, struct server_call *call, const uint8_t *payload
 		r.running = !task_init(s->task)->published;
 		if (s->log)
 			r.pending = log_writer_counts(s->log).bytes_pending;
-		reply_message(call, &r.base);
+		service_reply_message(call, &r.base);
 	}
 	thole__shim__v1__logs_request__free_unpacked(m, NULL);
 }
