@@ -265,12 +265,13 @@ int client_cmd_delete(struct client *c, int argc, char **argv, struct err *err)
 		return 0;
 	if (r < 0)
 		return r;
-	r = c->alive ? delete_by_shim(c, force, err) : delete_without_shim(c, force, err);
-	/* The shim died under our hands. */
-	if (r == -ECONNRESET)
-		r = delete_without_shim(c, force, err);
-	if (r < 0)
-		return r;
-	/* A shim removes its directory itself; this is for one that is dead. */
-	return registry_remove(&c->key, err);
+	if (c->alive) {
+		r = delete_by_shim(c, force, err);
+		/* A shim removes its directory itself, and by now the name may be another's. What is
+		 * still there is of one that died under our hands. */
+		if (r < 0 ? r != -ECONNRESET : faccessat(c->dirfd, REGISTRY_INFO, F_OK, 0) < 0)
+			return r;
+	}
+	r = delete_without_shim(c, force, err);
+	return r < 0 ? r : registry_remove(&c->key, err);
 }
