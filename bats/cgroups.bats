@@ -75,12 +75,16 @@ v1file() { cat "/sys/fs/cgroup/$1$CG/$2"; }
 	[ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ] && [ ! -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] &&
 		cfg 'del(.linux.resources.memory.swap)'
 	args pause
-	ct_create
-	ct_start
-	run rt exec "$ID" /bin/payload echo inside
+	# Each processor may keep 64 pages aside of what the cgroup has, and be late to give them back.
+	for _ in 1 2 3; do
+		ct_create
+		ct_start
+		run rt exec "$ID" /bin/payload echo inside
+		rt delete --force "$ID"
+		[ "$status" -ne 0 ] || break
+	done
 	status_is 0
 	[ "$output" = inside ]
-	rt delete --force "$ID"
 	cfg '.linux.resources.memory = {"limit": 40960}'
 	run ct_run
 	status_is 1
