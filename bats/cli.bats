@@ -223,11 +223,13 @@ teardown() { clean_container; teardown_common; }
 	run rt create --bundle "$BUNDLE" "$ID"
 	one_line_with "JSON specification file config.json not found"
 	default_config >"$BUNDLE/config.json"
-	mkdir -p "/sys/fs/cgroup/freezer$CG" || skip "no v1 freezer"
-	echo FROZEN >"/sys/fs/cgroup/freezer$CG/freezer.state"
+	local dir=/sys/fs/cgroup/freezer$CG file=freezer.state on=FROZEN off=THAWED
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || dir=/sys/fs/cgroup$CG file=cgroup.freeze on=1 off=0
+	mkdir -p "$dir" || skip "no freezer in this layout"
+	echo $on >"$dir/$file"
 	run rt create --bundle "$BUNDLE" "$ID"
-	echo THAWED >"/sys/fs/cgroup/freezer$CG/freezer.state"
-	rmdir "/sys/fs/cgroup/freezer$CG" 2>/dev/null || true
+	echo $off >"$dir/$file"
+	rmdir "$dir" 2>/dev/null || true
 	status_is 1
 	one_line_with "container's cgroup unexpectedly frozen"
 }
