@@ -47,8 +47,10 @@ status_of() { # PATH
 
 @test "what is unsupported is what create refuses, with the same reason; the rest can be run" {
 	requires memory
-	local n=0
+	local n=0 rdma
+	[ ! -d /sys/fs/cgroup/rdma ] && ! grep -qw rdma /sys/fs/cgroup/cgroup.controllers 2>/dev/null || rdma=1
 	while IFS='|' read -r filter path reason; do
+		[ -z "$rdma" ] || [[ $path != *rdma* ]] || continue
 		default_config >"$BUNDLE/config.json"
 		cfg "$filter"
 		run "$RUNTIME" validate --bundle "$BUNDLE"
@@ -72,7 +74,7 @@ status_of() { # PATH
 		del(.process.args)|process.args|args must not be empty
 		del(.root)|root|required but missing
 	EOT
-	[ $n -eq 9 ]
+	[ $n -eq $((9 - ${rdma:-0})) ]
 }
 
 @test "limits: the file and what is written, as a container then has it" {

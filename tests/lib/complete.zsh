@@ -22,7 +22,7 @@ RC
 zpty shell zsh -i
 await() { # FILE
 	local i output
-	for i in {1..200}; do
+	for i in {1..1200}; do
 		while zpty -r -t shell output; do :; done
 		[[ -e $ZDOTDIR/$1 ]] && return
 		sleep 0.05
