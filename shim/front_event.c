@@ -81,12 +81,12 @@ static int pack_exit(const struct event *e, ProtobufCBinaryData *ret)
 static int pack_delete(const struct event *e, ProtobufCBinaryData *ret)
 {
 	Thole__Events__TaskDelete m = THOLE__EVENTS__TASK_DELETE__INIT;
-	Google__Protobuf__Timestamp when = stamp(&e->when);
+	Google__Protobuf__Timestamp when;
 
 	m.container_id = text(e->id);
 	m.pid = (uint32_t)e->pid;
 	m.exit_status = e->exit_status;
-	m.exited_at = e->when.tv_sec ? &when : NULL;
+	m.exited_at = service_time(&when, &e->when);
 	return pack(&m.base, ret);
 }
 

@@ -252,6 +252,8 @@ static void restored(void *user, struct task_proc *p, int code, const char *text
 
 	if (code) {
 		server_error(s->call, code, "%s", text ? text : "");
+		if (p->published)
+			service_release(&s->container->front->service, p);
 	} else {
 		front_container_born(s->container);
 		r.pid = (uint32_t)p->pid;

@@ -72,17 +72,53 @@ static void free_later(void *user)
 static void answer_delete(struct front_container *c)
 {
 	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
-	Google__Protobuf__Timestamp when = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Timestamp when;
 	const struct task_proc *p = task_init(c->task);
 
 	r.pid = (uint32_t)p->pid;
-	if (p->reaped) {
-		r.exit_status = task_exit_status(p);
-		when.seconds = p->finished_at.tv_sec;
-		when.nanos = (int32_t)p->finished_at.tv_nsec;
-		r.exited_at = &when;
-	}
+	r.exit_status = p->reaped ? task_exit_status(p) : 0;
+	r.exited_at = service_time(&when, &p->finished_at);
 	service_reply_message(TAKE_PTR(c->call), &r.base);
+}
+
+struct front_late {
+	struct front_late *next;
+	struct server_call *call;
+};
+
+bool front_container_await(struct front *f, const char *id, struct server_call *call)
+{
+	struct front_container *c = f->leaving;
+	struct front_late *l;
+
+	while (c && !str_eq(c->id, id))
+		c = c->next;
+	if (!c)
+		return false;
+	l = malloc(sizeof(*l));
+	if (!l) {
+		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		return true;
+	}
+	*l = (struct front_late){ c->late, call };
+	c->late = l;
+	return true;
+}
+
+static void leave(struct front_container *c)
+{
+	struct front_container **at = &c->front->leaving;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	while (c->late) {
+		struct front_late *l = c->late;
+
+		c->late = l->next;
+		server_error(l->call, TTRPC_NOT_FOUND, "container not created: not found");
+		free(l);
+	}
 }
 
 static int clean_up(void *arg)
@@ -106,6 +142,7 @@ static void cleaned_up(void *user, int result)
 			     c->err.msg);
 	else if (c->call)
 		answer_delete(c);
+	leave(c);
 	/* Not here: the supervisor may be further up the stack. */
 	if (ev_timer(c->front->ev, 0, free_later, c, &timer) < 0)
 		log_warning("out of memory: \"%s\" is not given back", c->id);
@@ -119,6 +156,8 @@ static void ended(void *user)
 	unlink_container(c);
 	front_service_forget(c->task);
 	service_release_task(&c->front->service, c->task);
+	c->next = c->front->leaving;
+	c->front->leaving = c;
 	worker_run(c->front->ev, clean_up, c, cleaned_up, c);
 }
 
@@ -224,11 +263,15 @@ static int make_registry(struct front_container *c, struct err *err)
 }
 
 /* For `thole-shim logs`: what can be read there, or whose it is. */
-static const char *log_format(const struct front_container *c, const char **ret_path)
+static const char *log_format(struct front_container *c, const char **ret_path)
 {
 	*ret_path = c->uri[1];
 	if (str_starts_with(c->uri[1], "file://")) {
-		*ret_path = c->uri[1] + strlen("file://");
+		char *path = arena_printf(&c->arena, "%s", c->uri[1] + strlen("file://"));
+
+		if (path)
+			front_uri_path(path);
+		*ret_path = path;
 		return "raw";
 	}
 	if (!c->uri[1][0])

@@ -96,12 +96,39 @@ static int open_input(struct front_io *io, const char *uri, struct err *err)
 	return 0;
 }
 
-static int open_file(struct front_io *io, const char *path, struct err *err)
+/* %XX in place, and in a query + for a blank. */
+static void unescape(char *s, bool query)
 {
-	char dir[PATH_MAX];
+	char *to = s;
 
-	if (path[0] != '/' || strlen(path) >= sizeof(dir))
-		return err_set(err, EINVAL, "\"file://%s\" names no absolute path", path);
+	for (; *s; s++) {
+		char hex[3] = { s[0] == '%' ? s[1] : 0, s[0] == '%' && s[1] ? s[2] : 0, 0 };
+		uint32_t v;
+
+		if (hex[0] && hex[1] && parse_u32(hex, 16, &v) == 0 && v) {
+			*to++ = (char)v;
+			s += 2;
+		} else {
+			*to++ = query && *s == '+' ? ' ' : *s;
+		}
+	}
+	*to = '\0';
+}
+
+void front_uri_path(char *text)
+{
+	text[strcspn(text, "?#")] = '\0';
+	unescape(text, false);
+}
+
+static int open_file(struct front_io *io, const char *rest, struct err *err)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+
+	if (rest[0] != '/' || strlen(rest) >= sizeof(path))
+		return err_set(err, EINVAL, "\"file://%s\" names no absolute path", rest);
+	memcpy(path, rest, strlen(rest) + 1);
+	front_uri_path(path);
 	memcpy(dir, path, strlen(path) + 1);
 	for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
@@ -116,34 +143,26 @@ static int open_file(struct front_io *io, const char *path, struct err *err)
 
 /* ---- a logging program ---- */
 
-/* %XX and + in place. */
-static void unescape(char *s)
+static bool has_key(char *const *argv, size_t n, const char *key)
 {
-	char *to = s;
-
-	for (; *s; s++) {
-		char hex[3] = { s[0] == '%' ? s[1] : 0, s[0] == '%' && s[1] ? s[2] : 0, 0 };
-		uint32_t v;
-
-		if (hex[0] && hex[1] && parse_u32(hex, 16, &v) == 0 && v) {
-			*to++ = (char)v;
-			s += 2;
-		} else {
-			*to++ = *s == '+' ? ' ' : *s;
-		}
-	}
-	*to = '\0';
+	for (size_t i = 1; i < n; i += 2)
+		if (str_eq(argv[i], key))
+			return true;
+	return false;
 }
 
-/* Cuts "PATH?key=value&..." into argv: the path, and of each key the key and its value. */
+/* Cuts "PATH?key=value&..." into argv: the path, and each key once with its first value. */
 static void logger_args(char *text, char **argv)
 {
-	char *query = strchr(text, '?');
+	static char none[] = "";
+	char *query;
 	size_t n = 0;
 
+	text[strcspn(text, "#")] = '\0';
+	query = strchr(text, '?');
 	if (query)
 		*query++ = '\0';
-	unescape(text);
+	unescape(text, false);
 	argv[n++] = text;
 	for (char *pair; query && n + 2 < LOGGER_ARGS_MAX && (pair = strsep(&query, "&"));) {
 		char *value = strchr(pair, '=');
@@ -152,12 +171,13 @@ static void logger_args(char *text, char **argv)
 			continue;
 		if (value)
 			*value++ = '\0';
-		unescape(pair);
-		argv[n++] = pair;
-		if (!value)
+		unescape(pair, true);
+		if (value)
+			unescape(value, true);
+		if (has_key(argv, n, pair))
 			continue;
-		unescape(value);
-		argv[n++] = value;
+		argv[n++] = pair;
+		argv[n++] = value ? value : none;
 	}
 	argv[n] = NULL;
 }

@@ -28,6 +28,7 @@ struct front {                  /* the daemon */
 	struct server *server;
 	struct front_publisher *publisher;
 	struct front_container *containers;
+	struct front_container *leaving; /* deleted, but for their mounts */
 	bool stopping;
 	struct ev_timer *idle; /* memory is given back then */
 	size_t spooled;        /* bytes in spools */
@@ -64,6 +65,7 @@ struct front_container {
 	struct service_task served;
 	struct front_io *io;      /* opened, not yet the init's */
 	struct server_call *call; /* Create or Delete, answered when all is done */
+	struct front_late *late;  /* Deletes that came after that one */
 	int code;                 /* Create: why it failed */
 	char *text;
 	struct err err; /* of the preparation, made beside the loop */
@@ -88,6 +90,10 @@ struct front_create { /* of the message, alive during the call */
 void front_container_create(struct front *front, struct server_call *call,
 			    const struct front_create *create);
 struct front_container *front_container_find(struct front *front, const char *id);
+/* True if a container of that id is about to go: the call, another Delete, is answered after the one
+ * that takes it away. A daemon that hears "not found" closes its connection. */
+MUST_CHECK bool front_container_await(struct front *front, const char *id,
+				      struct server_call *call);
 void front_container_info(struct front_container *c); /* the registry's info file, anew */
 
 /* Its init is there: what is remembered of it, and its input may come. */
@@ -133,6 +139,8 @@ struct front_io_config {
 MUST_CHECK int front_io_open(const struct front_io_config *config, struct front_io **ret,
 			     struct err *err);
 bool front_io_is_quick(const char *const uri[3]);
+/* What follows the scheme of a file's URI, made the file's name in place. */
+void front_uri_path(char *text);
 void front_io_free(struct front_io *io); /* NULL is fine */
 /* It becomes the process's sink. */
 void front_io_give(struct front_io *io_consume, struct task_proc *proc);

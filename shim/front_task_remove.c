@@ -7,6 +7,7 @@
 
 struct deletion {
 	struct deletion *next;
+	struct deletion *also; /* asked for the same while this one waits */
 	struct front *front;
 	struct server_call *call;
 	struct task_proc *proc;
@@ -18,7 +19,7 @@ static struct deletion *deletions; /* of this process's containers, waiting for 
 static void exec_deleted(void *user, struct task_proc *p, int code, const char *text)
 {
 	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
-	Google__Protobuf__Timestamp when = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Timestamp when;
 	struct deletion *d = user;
 
 	if (code) {
@@ -28,12 +29,8 @@ static void exec_deleted(void *user, struct task_proc *p, int code, const char *
 	}
 	service_release(&d->front->service, p);
 	r.pid = (uint32_t)p->pid;
-	if (p->reaped) {
-		r.exit_status = task_exit_status(p);
-		when.seconds = p->finished_at.tv_sec;
-		when.nanos = (int32_t)p->finished_at.tv_nsec;
-		r.exited_at = &when;
-	}
+	r.exit_status = p->reaped ? task_exit_status(p) : 0;
+	r.exited_at = service_time(&when, &p->finished_at);
 	service_reply_message(d->call, &r.base);
 	free(d);
 }
@@ -41,23 +38,42 @@ static void exec_deleted(void *user, struct task_proc *p, int code, const char *
 static void init_deleted(void *user, struct task_proc *p, int code, const char *text)
 {
 	struct deletion *d = user;
-	struct front_container *c =
-		front_container_find(d->front, service_task_of(&d->front->service, p)->id);
+	const struct service_task *t;
 
-	if (code)
+	/* A second Delete is told when the container has been forgotten. */
+	if (code) {
 		server_error(d->call, code, "%s", text ? text : "");
-	else
-		c->call = d->call; /* answered when its mounts are gone, too */
+	} else {
+		t = service_task_of(&d->front->service, p);
+		/* Answered when its mounts are gone, too. */
+		front_container_find(d->front, t->id)->call = d->call;
+	}
 	free(d);
+}
+
+static void refuse(struct deletion *d, int code, const char *text)
+{
+	for (struct deletion *also; d; d = also) {
+		also = d->also;
+		server_error(d->call, code, "%s", text);
+		free(d);
+	}
 }
 
 static void delete_now(struct deletion *d)
 {
 	struct task_request q = { .event = SUP_REQ_DELETE, .user = d };
+	struct deletion *also = d->also;
+	struct task_proc *p = d->proc;
+	bool is_exec = p->exec_id != NULL;
 
 	ev_timer_cancel(TAKE_PTR(d->timer));
-	q.done = d->proc->exec_id ? exec_deleted : init_deleted;
-	task_request(d->proc, &q);
+	q.done = is_exec ? exec_deleted : init_deleted;
+	task_request(p, &q);
+	if (is_exec) /* and gone */
+		refuse(also, TTRPC_NOT_FOUND, "process already finished: not found");
+	else if (also)
+		delete_now(also);
 }
 
 static struct deletion *find_deletion(const struct task_proc *p)
@@ -101,8 +117,7 @@ void front_service_eof(struct front *f, struct task_proc *p)
 	if (ev_timer(f->ev, 0, readers_late, d, &d->timer) == 0)
 		return;
 	unlink_deletion(d);
-	server_error(d->call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
-	free(d);
+	refuse(d, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
 }
 
 void front_service_forget(const struct task *t)
@@ -113,28 +128,26 @@ void front_service_forget(const struct task *t)
 			continue;
 		unlink_deletion(d);
 		ev_timer_cancel(d->timer);
-		server_error(d->call, TTRPC_NOT_FOUND, "container not created: not found");
-		free(d);
+		refuse(d, TTRPC_NOT_FOUND, "container not created: not found");
 	}
 }
 
 void front_service_delete(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
+	struct deletion *d, *first;
 	struct front *f = user;
 	struct task_proc *p;
-	struct deletion *d;
 
 	UNPACK(m, Containerd__Task__V2__DeleteRequest,
 	       containerd__task__v2__delete_request__unpack);
-	p = service_find(&f->service, call, m->id, m->exec_id);
+	if (!m->exec_id[0] && !front_container_find(f, m->id) &&
+	    front_container_await(f, m->id, call))
+		p = NULL;
+	else
+		p = service_find(&f->service, call, m->id, m->exec_id);
 	containerd__task__v2__delete_request__free_unpacked(m, NULL);
 	if (!p)
 		return;
-	if (find_deletion(p)) {
-		server_error(call, TTRPC_FAILED_PRECONDITION,
-			     "it is being deleted: failed precondition");
-		return;
-	}
 	d = calloc(1, sizeof(*d));
 	if (!d) {
 		server_error(call, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
@@ -143,6 +156,12 @@ void front_service_delete(void *user, struct server_call *call, const uint8_t *p
 	d->front = f;
 	d->call = call;
 	d->proc = p;
+	first = find_deletion(p);
+	if (first) {
+		d->also = first->also;
+		first->also = d;
+		return;
+	}
 	if (p->state != SUP_EXITED || !p->stdio ||
 	    (stdio_is_over(p->stdio) && !front_io_is_busy(p)) ||
 	    ev_timer(f->ev, FRONT_DRAIN_MS, readers_late, d, &d->timer) < 0) {

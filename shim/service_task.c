@@ -18,6 +18,8 @@
 
 #define ATTACH_URI "attach:"
 #define PIDS_MAX 4096
+#define NO_TIME                                                                                    \
+	(-62135596800) /* the year 1: what Go takes for none; a field left out is 1970 to it */
 
 /* Unpacks into `m`, or answers and returns from the handler. The generated functions have a type
  * each, so this cannot be a function. */
@@ -141,11 +143,13 @@ static Containerd__Task__V2__Status wire_status(const struct task_proc *p)
 	}
 }
 
-static void set_time(Google__Protobuf__Timestamp *to, const struct timespec *from)
+Google__Protobuf__Timestamp *service_time(Google__Protobuf__Timestamp *to,
+					  const struct timespec *from)
 {
 	google__protobuf__timestamp__init(to);
-	to->seconds = from->tv_sec;
+	to->seconds = from->tv_sec ? from->tv_sec : NO_TIME;
 	to->nanos = (int32_t)from->tv_nsec;
+	return to;
 }
 
 static char *stream_uri(const struct task_proc *p, bool wanted, char *uri)
@@ -158,6 +162,8 @@ static char *stream_uri(const struct task_proc *p, bool wanted, char *uri)
 static void do_state(void *user, struct server_call *call, const uint8_t *payload, size_t n)
 {
 	Containerd__Task__V2__StateResponse r = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
+	static const struct timespec none;
+	const struct timespec *end = &none;
 	Google__Protobuf__Timestamp when;
 	struct service *s = user;
 	struct task_proc *p;
@@ -175,9 +181,9 @@ static void do_state(void *user, struct server_call *call, const uint8_t *payloa
 		r.stderr_path = stream_uri(p, p->err, p->uri[2]);
 		if (r.status == CONTAINERD__TASK__V2__STATUS__STOPPED) {
 			r.exit_status = task_exit_status(p);
-			set_time(&when, &p->finished_at);
-			r.exited_at = &when;
+			end = &p->finished_at;
 		}
+		r.exited_at = service_time(&when, end);
 		service_reply_message(call, &r.base);
 	}
 	containerd__task__v2__state_request__free_unpacked(m, NULL);
@@ -230,11 +236,8 @@ static void answer_delete(struct server_call *call, const struct task_proc *p)
 	Google__Protobuf__Timestamp when;
 
 	r.pid = (uint32_t)p->pid;
-	if (p->reaped) {
-		r.exit_status = task_exit_status(p);
-		set_time(&when, &p->finished_at);
-		r.exited_at = &when;
-	}
+	r.exit_status = p->reaped ? task_exit_status(p) : 0;
+	r.exited_at = service_time(&when, &p->finished_at);
 	service_reply_message(call, &r.base);
 }
 
@@ -465,8 +468,7 @@ static void reply_wait(struct server_call *call, const struct task_proc *p)
 	Google__Protobuf__Timestamp when;
 
 	r.exit_status = task_exit_status(p);
-	set_time(&when, &p->finished_at);
-	r.exited_at = &when;
+	r.exited_at = service_time(&when, &p->finished_at);
 	service_reply_message(call, &r.base);
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/fd.h"
 #include "common/io.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/str.h"
 #include "shim/task_private.h"
@@ -121,7 +122,10 @@ void task_emit(struct task_proc *p, enum event_type type)
 		.id = p->task->config.id,
 		.exec_id = p->exec_id,
 		.pid = p->pid,
-		.exit_status = type == EVENT_EXIT || type == EVENT_DELETE ? task_exit_status(p) : 0,
+		/* A restored container that was never started had no process and no end. */
+		.exit_status = type == EVENT_EXIT || (type == EVENT_DELETE && p->pid)
+				       ? task_exit_status(p)
+				       : 0,
 		.when = p->finished_at,
 	};
 
@@ -223,6 +227,9 @@ static void reply_fail(struct task_proc *p, struct task_pending *q, const char *
 
 	if (!p->exec_id && what == SUP_REQ_DELETE)
 		p->state = p->before_delete;
+	/* A restore is not tried again: there is nothing to wait for. */
+	if (!p->exec_id && what == SUP_REQ_START && p->task->config.restores && !p->pid)
+		p->published = true;
 	snprintf(text, sizeof(text), "%s%s", failure_prefix(p, what), message ? message : "");
 	log_warning("%s", text);
 	task_reply(q, p, TTRPC_UNKNOWN, text);
@@ -351,6 +358,39 @@ static void forget_oldest(struct task *t)
 		exec_free(oldest);
 }
 
+/* The request's word on the terminal counts, not the process's. What is no JSON goes on as it is: the
+ * runtime tells what is wrong. */
+static int write_process(const struct task *t, const char *name, const struct task_exec *x)
+{
+	CLEANUP_ARENA struct arena arena = { 0 };
+	CLEANUP_JSON_WRITER struct json_writer *w = NULL;
+	const char *text = x->process;
+	const struct json *terminal;
+	size_t n = x->process_len;
+	struct json *json;
+
+	if (json_parse(&arena, text, n, &json, NULL) == 0 && json->type == JSON_OBJECT) {
+		terminal = json_get(json, "terminal");
+		if ((terminal && terminal->boolean) != x->terminal) {
+			w = json_writer_new(NULL);
+			jw_object(w);
+			json_each (it, json) {
+				if (str_eq(it->key, "terminal"))
+					continue;
+				jw_key(w, it->key);
+				jw_tree(w, it);
+			}
+			jw_key(w, "terminal");
+			jw_bool(w, x->terminal);
+			jw_end(w);
+			text = json_writer_text(w, &n);
+			if (!text)
+				return -ENOMEM;
+		}
+	}
+	return io_replace_file(t->config.dirfd, name, text, n, 0600);
+}
+
 int task_add_exec(struct task *t, const struct task_exec *x, char *text, size_t size)
 {
 	const struct sup_cell *c = sup_step(&sup_init_table, t->init.state, SUP_REQ_EXEC);
@@ -391,7 +431,7 @@ int task_add_exec(struct task *t, const struct task_exec *x, char *text, size_t 
 	t->execs = p;
 	t->n_execs++;
 	snprintf(name, sizeof(name), "exec-%u.json", p->number);
-	if (io_replace_file(t->config.dirfd, name, x->process, x->process_len, 0600) < 0) {
+	if (write_process(t, name, x) < 0) {
 		exec_free(p);
 		return refuse(text, size, TTRPC_UNKNOWN, "cannot write the process of ",
 			      x->exec_id);

@@ -268,10 +268,11 @@ def t_loggers():
     # A reader of both streams, told who it is for; descriptor 5 is the word that it is ready.
     work = f'{{ echo "$# $*"; env | grep ^CONTAINER_ | sort; ls /proc/self/fd | wc -l; cat <&3; cat <&4; }} >{log} 5>&-'
     v2 = logger("v2", "printf x >&5; exec 5>&-; " + work)
-    v1 = logger("v1", "exec 5>&-; " + work)
+    v1 = logger("v+1", "exec 5>&-; " + work)
     for scheme, path in (("binary-v2", v2), ("binary", v1)):
         shim = site.start("c1")
-        uri = f"{scheme}://{path}?a=1%2F2&b"
+        # A key's first value counts; a plus sign is a blank in the query only.
+        uri = f"{scheme}://{path}?a=1%2F2+3&b&a=4#c"
         shim.ok("Create", (1, "c1"), (2, site.bundles["c1"]), (6, uri), (7, uri))
         shim.ok("Start", (1, "c1"))
         shim.ok("Wait", (1, "c1"))
@@ -283,7 +284,7 @@ def t_loggers():
         wait_for("the log", lambda: logged()[-2:] == ["err", ""])
         got = logged()
         check("surroundings", got[:3] + got[4:],
-              ["3 a 1/2 b", "CONTAINER_ID=c1", "CONTAINER_NAMESPACE=" + site.namespace, "out", "err", ""])
+              ["4 a 1/2 3 b ", "CONTAINER_ID=c1", "CONTAINER_NAMESPACE=" + site.namespace, "out", "err", ""])
     for scheme, path, text in (("binary-v2", logger("crash", "exit 1"), "did not call ready"),
                                ("binary", "/nosuch/logger", "no such file"),
                                ("binary", "relative", "not an absolute path"),
@@ -295,6 +296,24 @@ def t_loggers():
         site.bye(shim, "c1")
 
 
+def t_file_names():
+    """a file's URI is decoded: what clients escape is the name; no query, no fragment"""
+    site.config("c1", command("echo out"))
+    log = site.top + "/a b+c?"
+    for uri in (f"file://{site.top}/a%20b+c%3F", f"file://{site.top}/a%20b+c%3f?mode=1#x"):
+        shim = site.start("c1")
+        shim.ok("Create", (1, "c1"), (2, site.bundles["c1"]), (6, uri), (7, uri))
+        shim.ok("Start", (1, "c1"))
+        shim.ok("Wait", (1, "c1"))
+        with open(log, "rb") as f:
+            check("output", f.read(), b"out\n")
+        got = subprocess.run([os.path.dirname(site.program) + "/thole-shim", "logs", "--namespace", site.namespace, "c1"],
+                             stdout=subprocess.PIPE, check=True, timeout=20).stdout
+        check("logs", got, b"out\n")
+        os.unlink(log)
+        site.end(shim, "c1")
+
+
 site.daemon.start()
 site.main("streams", [t_absent, t_gone_and_back, t_blocking_open, t_drop, t_slow, t_idle,
-                      t_many_writes_before_start, t_update_twice, t_loggers])
+                      t_many_writes_before_start, t_update_twice, t_loggers, t_file_names])

@@ -4,7 +4,9 @@
 shim_task.py SHIM NAMESPACE BUNDLE...    bundles of containers named as their directories; TAP on stdout
 """
 import ctypes
+import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -304,5 +306,112 @@ def t_many_away():
     site.end(shim, "c1")
 
 
+def t_deletes():
+    """of several Deletes at once one does it, and the others hear that there is nothing any more"""
+    for n in range(4):
+        shim = site.start("c1")
+        shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+        shim.ok("Start", (1, "c1"))
+        shim.ok("Exec", (1, "c1"), (2, "x"), (7, exec_spec("/bin/busybox", "true")))
+        shim.ok("Start", (1, "c1"), (2, "x"))
+        shim.ok("Wait", (1, "c1"), (2, "x"))
+        both = [shim.send("Delete", (1, "c1"), (2, "x")) for _ in range(2)]
+        check("session", [shim.answer(s)[0] for s in both], [0, 5])
+        shim.ok("Kill", (1, "c1"), (3, 9))
+        shim.ok("Wait", (1, "c1"))
+        all_of = []
+        for _ in range(20):
+            all_of.append(shim.send("Delete", (1, "c1")))
+            time.sleep(0.002 * n)
+        check("container", shim.answer(all_of[0])[0], 0)
+        # A daemon that heard first that there is nothing would close the connection.
+        check("before it", shim.early, {})
+        check("others", {shim.answer(s)[0] for s in all_of[1:]}, {5})
+        site.bye(shim, "c1")
+
+
+def t_deletes_wait():
+    """several Deletes that wait for the output's reader"""
+    fifo = site.top + "/deletes"
+    os.mkfifo(fifo)
+    ear = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    shim = site.start("c1")
+    site.config("c1", lambda c: c["process"].update(args=["/bin/busybox", "head", "-c", "100000", "/dev/zero"]))
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]), (6, fifo))
+    shim.ok("Start", (1, "c1"))
+    # The pipe is full, the rest is the shim's: no Delete ends before it has been read.
+    wait_for("the end", lambda: stopped(shim, "c1"))
+    waiting = [shim.send("Delete", (1, "c1")) for _ in range(3)]
+    size = 0
+    while size < 100000:
+        select.select([ear], [], [], 10)
+        size += len(os.read(ear, 1 << 16))
+    check("answers", sorted(shim.answer(s)[0] for s in waiting), [0, 5, 5])
+    os.close(ear)
+    site.bye(shim, "c1")
+
+
+# The year 1, which is what clients take for no time.
+NO_TIME = enc((1, -62135596800))
+
+
+def t_no_end():
+    """what has no end has no time of it, and nobody waits for what never ran"""
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    shim.ok("Start", (1, "c1"))
+    shim.ok("Exec", (1, "c1"), (2, "x"), (7, exec_spec("/nosuch")))
+    waiting = shim.send("Wait", (1, "c1"), (2, "x"))
+    check("start", shim.call("Start", (1, "c1"), (2, "x"))[0], 2)
+    check("waiting", shim.answer(waiting)[2], {1: 255, 2: NO_TIME})
+    check("wait", shim.ok("Wait", (1, "c1"), (2, "x")), {1: 255, 2: NO_TIME})
+    check("state", shim.ok("State", (1, "c1"), (2, "x"))[10], NO_TIME)
+    check("running", shim.ok("State", (1, "c1"))[10], NO_TIME)
+    check("delete", shim.ok("Delete", (1, "c1"), (2, "x")), {3: NO_TIME})
+    site.end(shim, "c1")
+    # A restore that fails.
+    daemon.got.clear()
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]), (8, "/nosuch"))
+    waiting = shim.send("Wait", (1, "c1"))
+    check("restore", shim.call("Start", (1, "c1"))[0], 2)
+    check("waiting", shim.answer(waiting)[2], {1: 255, 2: NO_TIME})
+    check("wait", shim.ok("Wait", (1, "c1")), {1: 255, 2: NO_TIME})
+    check("kill", shim.call("Kill", (1, "c1"), (3, 9))[:2], (5, "no such container: not found"))
+    check("delete", shim.ok("Delete", (1, "c1")), {3: NO_TIME})
+    wait_for("delete", lambda: ("delete", "c1", 0) in daemon.got)
+    check("events", daemon.got, [("create", "c1", 0), ("delete", "c1", 0)])
+    site.bye(shim, "c1")
+
+
+def t_exec_terminal():
+    """the request's word on a session's terminal counts, not the process's"""
+    out = site.top + "/exec-terminal"
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    shim.ok("Start", (1, "c1"))
+    spec = json.dumps({"args": ["/bin/busybox", "sh", "-c", "test ! -t 1; echo $? $A"], "cwd": "/", "terminal": True,
+                       "env": ["PATH=/bin", "A=\u00e4"], "user": {"uid": 0, "gid": 0}})
+    spec = enc((1, "types.containerd.io/opencontainers/runtime-spec/1/Process"), (2, spec))
+    shim.ok("Exec", (1, "c1"), (2, "x"), (5, "file://" + out), (7, spec))
+    shim.ok("Start", (1, "c1"), (2, "x"))
+    shim.ok("Wait", (1, "c1"), (2, "x"))
+    with open(out, "rb") as f:
+        check("output", f.read(), b"0 \xc3\xa4\n")
+    site.end(shim, "c1")
+
+
+def t_delete_action():
+    """the binary's `delete` of a container whose shim lives on, which then is asked, too"""
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    shim.ok("Start", (1, "c1"))
+    check("delete", dec(run("delete", "c1", "-bundle", bundles["c1"])).get(2), 137)
+    check("wait", shim.ok("Wait", (1, "c1")).get(1), 137)
+    check("status", shim.ok("Delete", (1, "c1")).get(2), 137)
+    site.bye(shim, "c1")
+
+
 site.main("task service", [t_refusals, t_away, t_successor, t_many, t_bootstrap, t_overlay, t_cri_o, t_options,
-                           t_sched_core, t_many_away, t_pod])
+                           t_sched_core, t_many_away, t_deletes, t_deletes_wait, t_no_end,
+                           t_exec_terminal, t_delete_action, t_pod])
