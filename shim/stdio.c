@@ -135,6 +135,11 @@ static bool holds(const struct pump *p)
 	return p->stream == LOG_STDOUT && p->owner->capturing && !p->owner->flows;
 }
 
+static bool captures(const struct pump *p)
+{
+	return p->stream == LOG_STDERR && p->owner->capturing;
+}
+
 static size_t held_size(const struct pump *p)
 {
 	return p->stream == LOG_STDOUT ? p->owner->n_held - p->owner->held_at : 0;
@@ -183,7 +188,7 @@ static void pump_deliver(struct pump *p, size_t n)
 {
 	struct stdio *s = p->owner;
 
-	if (s->capturing && p->stream == LOG_STDERR) {
+	if (captures(p)) {
 		keep_captured(s, p->pace.buf, n);
 		return;
 	}
@@ -223,7 +228,8 @@ static size_t pump_read(struct pump *p, size_t limit)
 			p->drained = true;
 			break;
 		}
-		if (n <= 0 && holds(p)) {
+		/* stderr too: what has been captured of it comes before its end. */
+		if (n <= 0 && (holds(p) || captures(p))) {
 			/* Seen again when it is known whose it is; not watching is the only way not
 			 * to spin. */
 			ev_remove(TAKE_PTR(p->source));

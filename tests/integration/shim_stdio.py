@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../lib")
-from shimd import Site, check, wait_for
+from shimd import Site, check, exec_spec, wait_for
 from wire import enc
 
 site = Site(sys.argv[1:])
@@ -314,6 +314,30 @@ def t_file_names():
         site.end(shim, "c1")
 
 
+def t_quick_session():
+    """a session that has ended before the runtime's call for it has: nothing of its output is lost"""
+    slow = f"{site.top}/slow-runtime"
+    site.write(slow, f'#!/bin/sh\n{site.top}/bin/thole "$@"\nr=$?\ncase "$*" in *" exec "*) sleep 0.5 ;; esac\nexit $r\n')
+    os.chmod(slow, 0o755)
+    shim = site.start("c1")
+    options = enc((1, "containerd.runc.v1.Options"), (2, enc((6, slow))))
+    shim.ok("Create", (1, "c1"), (2, site.bundles["c1"]), (10, options))
+    shim.ok("Start", (1, "c1"))
+    for i in range(3):
+        out, err = fifo(), fifo()
+        ears = reader(out), reader(err)
+        spec = exec_spec("/bin/busybox", "sh", "-c", "echo out; echo err >&2; exit 4")
+        shim.ok("Exec", (1, "c1"), (2, f"x{i}"), (5, out), (6, err), (7, spec))
+        shim.ok("Start", (1, "c1"), (2, f"x{i}"))
+        check("output", [take(e) for e in ears], [b"out\n", b"err\n"])
+        check("status", shim.ok("Wait", (1, "c1"), (2, f"x{i}"))[1], 4)
+        shim.ok("Delete", (1, "c1"), (2, f"x{i}"))
+        for e in ears:
+            os.close(e)
+    site.end(shim, "c1")
+
+
 site.daemon.start()
 site.main("streams", [t_absent, t_gone_and_back, t_blocking_open, t_drop, t_slow, t_idle,
-                      t_many_writes_before_start, t_update_twice, t_loggers, t_file_names])
+                      t_many_writes_before_start, t_update_twice, t_loggers, t_file_names,
+                      t_quick_session])
