@@ -56,10 +56,10 @@ struct service_task *service_task_of(struct service *service, const struct task_
 void service_start(struct service *service, struct server_call *call, struct task_proc *proc);
 /* One method of service_task_methods. */
 server_method_fn *service_task_method(const char *name);
-/* Packs a message as the call's answer. */
 /* As Go has it: of no time the year 1. Returns `to`. */
 Google__Protobuf__Timestamp *service_time(Google__Protobuf__Timestamp *to,
 					  const struct timespec *from);
+/* Packs a message as the call's answer. */
 void service_reply_message(struct server_call *call, const ProtobufCMessage *message);
 /* Answers those that wait for any process of a container that goes away. */
 void service_release_task(struct service *service, const struct task *task);
