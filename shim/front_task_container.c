@@ -105,6 +105,34 @@ bool front_container_await(struct front *f, const char *id, struct server_call *
 	return true;
 }
 
+static bool is_leaving(const struct front *f, const char *bundle)
+{
+	const struct front_container *c = f->leaving;
+
+	while (c && !str_eq(c->bundle, bundle))
+		c = c->next;
+	return c != NULL;
+}
+
+static int prepare(void *arg);
+static void prepared(void *user, int result);
+
+/* What is unmounted for one that leaves may not be what has been mounted for the next. */
+static void prepare_waiting(struct front *f)
+{
+	struct front_container *c = f->containers;
+
+	while (c) {
+		if (!c->waits || is_leaving(f, c->bundle)) {
+			c = c->next;
+			continue;
+		}
+		c->waits = false;
+		worker_run(f->ev, prepare, c, prepared, c);
+		c = f->containers; /* without a thread to be had it may be over */
+	}
+}
+
 static void leave(struct front_container *c)
 {
 	struct front_container **at = &c->front->leaving;
@@ -112,6 +140,7 @@ static void leave(struct front_container *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	prepare_waiting(c->front);
 	while (c->late) {
 		struct front_late *l = c->late;
 
@@ -453,5 +482,6 @@ void front_container_create(struct front *f, struct server_call *call, const str
 	}
 	front_container_info(c);
 	c->call = call;
-	worker_run(f->ev, prepare, c, prepared, c);
+	c->waits = true;
+	prepare_waiting(f);
 }

@@ -59,6 +59,7 @@ struct front_container {
 	size_t n_mounts;
 	const char *checkpoint;        /* "": none; the images that it is restored from */
 	bool terminal, kill_all, told; /* told: the daemon has heard of its creation */
+	bool waits; /* not prepared yet: an earlier one of the same bundle may be leaving */
 	const char *runtime_args[3], *create_args[TASK_CREATE_ARGS_MAX];
 	struct runtime runtime;
 	struct task *task;

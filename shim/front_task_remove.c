@@ -169,6 +169,7 @@ void front_service_delete(void *user, struct server_call *call, const uint8_t *p
 		delete_now(d);
 		return;
 	}
+	p->is_used = true;
 	d->next = deletions;
 	deletions = d;
 }

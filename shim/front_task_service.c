@@ -43,7 +43,10 @@ static void do_create(void *user, struct server_call *call, const uint8_t *paylo
 		q.options_len = m->options->value.len;
 	}
 	q.checkpoint = m->checkpoint;
-	if (m->n_rootfs > MOUNTS_MAX)
+	if (((struct front *)user)->stopping)
+		/* Nobody would be left to look after it. */
+		server_error(call, TTRPC_UNAVAILABLE, "the shim is shutting down");
+	else if (m->n_rootfs > MOUNTS_MAX)
 		server_error(call, TTRPC_INVALID_ARGUMENT, "too many rootfs mounts");
 	else if (registry_check_id(q.id, &err) < 0)
 		server_error(call, TTRPC_INVALID_ARGUMENT, "%s: invalid argument", err.msg);
@@ -249,7 +252,7 @@ static void do_shutdown(void *user, struct server_call *call, const uint8_t *pay
 {
 	struct front *f = user;
 
-	if (f->containers || f->stopping) {
+	if (f->containers || f->leaving || f->stopping) {
 		server_reply(call, NULL, 0);
 		return;
 	}

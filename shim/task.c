@@ -225,8 +225,9 @@ static void reply_fail(struct task_proc *p, struct task_pending *q, const char *
 	char text[RUNTIME_MESSAGE_MAX + 64];
 	enum sup_event what = q ? q->request.event : SUP_EVENT_N;
 
+	/* It may have killed the init before it failed. */
 	if (!p->exec_id && what == SUP_REQ_DELETE)
-		p->state = p->before_delete;
+		p->state = p->reaped ? SUP_EXITED : p->before_delete;
 	/* A restore is not tried again: there is nothing to wait for. */
 	if (!p->exec_id && what == SUP_REQ_START && p->task->config.restores && !p->pid)
 		p->published = true;
@@ -352,7 +353,7 @@ static void forget_oldest(struct task *t)
 	struct task_proc *oldest = NULL;
 
 	for (struct task_proc *p = t->execs; p; p = p->next) /* newest first */
-		if (p->state == SUP_EXITED && p->published && !p->call && !p->queue)
+		if (p->state == SUP_EXITED && p->published && !p->call && !p->queue && !p->is_used)
 			oldest = p;
 	if (oldest)
 		exec_free(oldest);

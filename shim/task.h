@@ -69,6 +69,8 @@ struct task_proc {
 	struct reaper_exit exit;
 	struct timespec started_at, finished_at; /* zero: not yet, or never */
 	struct stdio *stdio;                     /* NULL before create or exec's start */
+	/* Set by a front end that is about to delete it: it is not forgotten to make room. */
+	bool is_used;
 	/* Set by a front end, with `in`, `out` and `err`, before create or exec's start: taken over
 	 * by stdio, else (stdio NULL at the end) freed with the process. */
 	struct stdio_sink sink;

@@ -7,6 +7,7 @@
 
 #include "common/io.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/str.h"
 #include "shim/task_private.h"
 #include "shim/ttrpc.h"
@@ -123,6 +124,20 @@ static const char *last_part(const char *text)
 	return n < RUNTIME_MESSAGE_MAX ? text : text + n - RUNTIME_MESSAGE_MAX + 1;
 }
 
+/* An earlier call has done it and could not say so (it was killed): the container is what it was to be,
+ * which else nothing could tell us, and no other call would get it out of there. */
+static bool was_done_before(const struct task_proc *p, enum sup_event what, const char *message)
+{
+	uint64_t ticks;
+	char state;
+
+	if (what == SUP_REQ_RESUME)
+		return strstr(message, "not paused") != NULL;
+	/* Neither running nor at its end. */
+	return what == SUP_REQ_PAUSE && strstr(message, "not running") && !p->reaped &&
+	       proc_start_time(p->pid, &ticks, &state) == 0 && state != 'Z' && state != 'X';
+}
+
 static void call_done(void *user, unsigned int number UNUSED, int result, const char *message)
 {
 	struct task_proc *p = user;
@@ -153,6 +168,8 @@ static void call_done(void *user, unsigned int number UNUSED, int result, const 
 	if (result < 0 && what == SUP_REQ_DELETE &&
 	    (strstr(message, "does not exist") ||
 	     (access(p->task->config.dir, F_OK) < 0 && errno == ENOENT)))
+		result = 0;
+	if (result < 0 && was_done_before(p, what, message))
 		result = 0;
 	/* Its clients have nothing to wait for. */
 	if (result < 0 && p->exec_id && p->stdio)

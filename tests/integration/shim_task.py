@@ -351,6 +351,31 @@ def t_deletes_wait():
     site.bye(shim, "c1")
 
 
+def t_delete_waits():
+    """a session whose Delete waits for the output's reader is not forgotten to make room for others"""
+    fifo = site.top + "/delete-waits"
+    os.mkfifo(fifo)
+    ear = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    shim.ok("Start", (1, "c1"))
+    shim.ok("Exec", (1, "c1"), (2, "x"), (5, fifo), (7, exec_spec("/bin/busybox", "head", "-c", "100000", "/dev/zero")))
+    shim.ok("Start", (1, "c1"), (2, "x"))
+    wait_for("the end", lambda: shim.ok("State", (1, "c1"), (2, "x")).get(4) == 3)
+    for n in range(1023):
+        shim.ok("Exec", (1, "c1"), (2, f"e{n}"), (7, exec_spec("/bin/busybox", "true")))
+    waiting = shim.send("Delete", (1, "c1"), (2, "x"))
+    check("one more", shim.call("Exec", (1, "c1"), (2, "y"), (7, exec_spec("/bin/busybox", "true")))[:2],
+          (8, "too many exec sessions"))
+    size = 0
+    while size < 100000:
+        select.select([ear], [], [], 10)
+        size += len(os.read(ear, 1 << 16))
+    check("delete", shim.answer(waiting)[0], 0)
+    os.close(ear)
+    site.end(shim, "c1")
+
+
 # The year 1, which is what clients take for no time.
 NO_TIME = enc((1, -62135596800))
 
@@ -412,6 +437,95 @@ def t_delete_action():
     site.bye(shim, "c1")
 
 
+def t_next_of_bundle():
+    """a container of a bundle whose last one is still leaving keeps its mounts"""
+    mount = enc((1, "bind"), (2, os.environ["ROOTFS"]), (4, "rbind"), (4, "ro"))
+    shim = site.start("c3")
+    for n in range(3):
+        shim.ok("Create", (1, "c3"), (2, bundles["c3"]), (3, mount))
+        shim.ok("Start", (1, "c3"))
+        shim.ok("Kill", (1, "c3"), (3, 9))
+        shim.ok("Wait", (1, "c3"))
+        # What takes a while to be taken away.
+        for _ in range(100):
+            subprocess.run(["mount", "--bind", "/proc", bundles["c3"] + "/rootfs/proc"], check=True)
+        last = shim.send("Delete", (1, "c3"))
+        code = 6
+        while code == 6:
+            code, text, _ = shim.call("Create", (1, "c3"), (2, bundles["c3"]), (3, mount))
+        check("create", (code, text), (0, ""))
+        check("the last one", shim.answer(last)[0], 0)
+        with open("/proc/self/mounts", encoding="ascii") as f:
+            check("its mounts", len([line for line in f if bundles["c3"] + "/rootfs" in line]), 1)
+        shim.ok("Delete", (1, "c3"))
+    site.bye(shim, "c3")
+
+
+def t_create_after_shutdown():
+    """a shim that tells its last events takes no container any more"""
+    shim = site.start("c1")
+    shim_pid = shim.ok("Connect", (1, "c1"))[1]
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]))
+    daemon.stop()
+    shim.ok("Delete", (1, "c1"))
+    shim.ok("Shutdown", (1, "c1"))
+    check("create", shim.call("Create", (1, "c1"), (2, bundles["c1"]))[:2], (14, "the shim is shutting down"))
+    daemon.start()
+    wait_for("the shim's end", lambda: not os.path.exists(f"/proc/{shim_pid}"))
+
+
+def dies_after(*commands):
+    """Options with a runtime that does one of these commands and dies before it can say so, while there is no
+    directory of that name."""
+    wrapper, died = f"{site.top}/bin/dies-after-{commands[0]}", f"{site.top}/died-after-{commands[0]}"
+    words = " | ".join(f'*" {c} "*' for c in commands)
+    site.write(wrapper, f"""#!/bin/sh
+case " $* " in {words})
+    if mkdir "{died}"; then "{site.top}/bin/thole" "$@"; sleep 0.3; kill -9 $$; fi
+esac
+exec "{site.top}/bin/thole" "$@"
+""")
+    os.chmod(wrapper, 0o755)
+    return (10, enc((1, "containerd.runc.v1.Options"), (2, enc((6, wrapper))))), died
+
+
+def t_killed_delete():
+    """a delete that killed the init and died before it could say so leaves a stopped container"""
+    daemon.got.clear()
+    options, died = dies_after("delete")
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]), options)
+    code, text, _ = shim.call("Delete", (1, "c1"))
+    check("delete", (code, text.endswith("was killed by signal 9")), (2, True))
+    wait_for("the end", lambda: stopped(shim, "c1"))
+    check("exec", shim.call("Exec", (1, "c1"), (2, "x"), (7, exec_spec("true")))[:2],
+          (2, "cannot exec in a stopped state"))
+    shim.ok("Delete", (1, "c1"))
+    os.rmdir(died)
+    wait_for("delete", lambda: ("delete", "c1", 0) in daemon.got)
+    check("events", daemon.got, [("create", "c1", 0), ("exit", "c1", 137), ("delete", "c1", 0)])
+    site.bye(shim, "c1")
+
+
+def t_killed_runtime():
+    """a runtime that paused, or resumed, and died before it could say so: the next call puts it right"""
+    options, died = dies_after("pause", "resume")
+    shim = site.start("c1")
+    shim.ok("Create", (1, "c1"), (2, bundles["c1"]), options)
+    shim.ok("Start", (1, "c1"))
+    for method, status in (("Pause", 4), ("Resume", 2)):
+        code, text, _ = shim.call(method, (1, "c1"))
+        check(method, (code, text.endswith("was killed by signal 9")), (2, True))
+        shim.ok(method, (1, "c1"))
+        check("status", shim.ok("State", (1, "c1"))[4], status)
+        os.rmdir(died)
+    shim.ok("Exec", (1, "c1"), (2, "x"), (7, exec_spec("/bin/busybox", "true")))
+    shim.ok("Start", (1, "c1"), (2, "x"))
+    check("it runs", shim.ok("Wait", (1, "c1"), (2, "x")).get(1, 0), 0)
+    site.end(shim, "c1")
+
+
 site.main("task service", [t_refusals, t_away, t_successor, t_many, t_bootstrap, t_overlay, t_cri_o, t_options,
-                           t_sched_core, t_many_away, t_deletes, t_deletes_wait, t_no_end,
-                           t_exec_terminal, t_delete_action, t_pod])
+                           t_sched_core, t_many_away, t_deletes, t_deletes_wait, t_delete_waits, t_no_end,
+                           t_exec_terminal, t_delete_action, t_next_of_bundle, t_create_after_shutdown,
+                           t_killed_runtime, t_killed_delete, t_pod])
