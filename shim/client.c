@@ -268,7 +268,7 @@ int client_open(struct client *c, const char *id, struct err *err)
 
 int client_open_operand(struct client *c, int argc, char **argv, struct err *err)
 {
-	int n;
+	int n = 0;
 	int r = client_options(c, argc, argv, NULL, 0, false, &n, err);
 
 	if (r == 0)
