@@ -586,9 +586,12 @@ fake_runtime() { # TEXT
 }
 
 @test "unknown exit: the shim dies before its container" {
-	args sleep 1 + exit 3
+	local pid
+	args sleep 60
 	start
+	pid=$(sh_ state "$ID" | jq .pid)
 	kill -9 "$(shim_pid)"
+	kill -9 "$pid"
 	run timeout 10 "$SHIM" wait --root "$SHIM_ROOT" "$ID"
 	status_is 255
 	[ "$output" = unknown ]

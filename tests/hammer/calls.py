@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Random calls of the task service from several connections at once, and what must hold whatever they are.
 
-shim_hammer.py SHIM NAMESPACE BUNDLE...    bundles of one pod; TAP on stdout
+calls.py SHIM NAMESPACE BUNDLE...    bundles of one pod; TAP on stdout
 HAMMER_SEEDS: one, or FIRST-LAST; HAMMER_OPS: calls of a client in a round; HAMMER_CLIENTS; HAMMER_VERBOSE:
-the answers, counted. The runtime beside SHIM is the wrapper that shim_hammer.sh makes: it is slow, fails or
+the answers, counted. The runtime beside SHIM is the wrapper that tests/hammer/run makes: it is slow, fails or
 dies while the file `chaos` is there.
 
 After each round: every call has been answered, but those whose connection was cut; each process's end was
