@@ -272,6 +272,8 @@ oom_config() {
 
 @test "checkpoint and restore: the unit is made anew, with its limits" {
 	dir=$("$BATS_TEST_DIRNAME/../tests/lib/criu") || skip "criu does not work on this kernel"
+	# Another suite's does not get on with the iptables of this one.
+	[[ $dir != */criu-bin ]] || skip "criu is not installed here"
 	PATH=$dir:$PATH
 	n() { head -n 1 "$BUNDLE/rootfs/tmp/n"; }
 	above() { [ "$(n)" -gt "$1" ]; }
