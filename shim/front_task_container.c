@@ -69,18 +69,6 @@ static void free_later(void *user)
 
 /* ---- the end ---- */
 
-static void answer_delete(struct front_container *c)
-{
-	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
-	Google__Protobuf__Timestamp when;
-	const struct task_proc *p = task_init(c->task);
-
-	r.pid = (uint32_t)p->pid;
-	r.exit_status = p->reaped ? task_exit_status(p) : 0;
-	r.exited_at = service_time(&when, &p->finished_at);
-	service_reply_message(TAKE_PTR(c->call), &r.base);
-}
-
 struct front_late {
 	struct front_late *next;
 	struct server_call *call;
@@ -170,7 +158,7 @@ static void cleaned_up(void *user, int result)
 		server_error(TAKE_PTR(c->call), TTRPC_UNKNOWN, "failed to delete task: %s",
 			     c->err.msg);
 	else if (c->call)
-		answer_delete(c);
+		service_reply_delete(TAKE_PTR(c->call), task_init(c->task));
 	leave(c);
 	/* Not here: the supervisor may be further up the stack. */
 	if (ev_timer(c->front->ev, 0, free_later, c, &timer) < 0)

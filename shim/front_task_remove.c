@@ -18,8 +18,6 @@ static struct deletion *deletions; /* of this process's containers, waiting for 
 
 static void exec_deleted(void *user, struct task_proc *p, int code, const char *text)
 {
-	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
-	Google__Protobuf__Timestamp when;
 	struct deletion *d = user;
 
 	if (code) {
@@ -28,10 +26,7 @@ static void exec_deleted(void *user, struct task_proc *p, int code, const char *
 		return;
 	}
 	service_release(&d->front->service, p);
-	r.pid = (uint32_t)p->pid;
-	r.exit_status = p->reaped ? task_exit_status(p) : 0;
-	r.exited_at = service_time(&when, &p->finished_at);
-	service_reply_message(d->call, &r.base);
+	service_reply_delete(d->call, p);
 	free(d);
 }
 

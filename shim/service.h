@@ -61,6 +61,8 @@ Google__Protobuf__Timestamp *service_time(Google__Protobuf__Timestamp *to,
 					  const struct timespec *from);
 /* Packs a message as the call's answer. */
 void service_reply_message(struct server_call *call, const ProtobufCMessage *message);
+/* Delete's answer: how a process that has just been deleted had ended. */
+void service_reply_delete(struct server_call *call, const struct task_proc *proc);
 /* Answers those that wait for any process of a container that goes away. */
 void service_release_task(struct service *service, const struct task *task);
 /* Answers those that wait for this process, which goes away. */

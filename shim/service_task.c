@@ -230,7 +230,7 @@ static void do_start(void *user, struct server_call *call, const uint8_t *payloa
 		service_start(s, call, p);
 }
 
-static void answer_delete(struct server_call *call, const struct task_proc *p)
+void service_reply_delete(struct server_call *call, const struct task_proc *p)
 {
 	Containerd__Task__V2__DeleteResponse r = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
 	Google__Protobuf__Timestamp when;
@@ -252,7 +252,7 @@ static void do_delete(void *user, struct server_call *call, const uint8_t *paylo
 	p = service_find(s, call, m->id, m->exec_id);
 	containerd__task__v2__delete_request__free_unpacked(m, NULL);
 	if (p)
-		ask(call, p, &q, answer_delete);
+		ask(call, p, &q, service_reply_delete);
 }
 
 static void do_pause(void *user, struct server_call *call, const uint8_t *payload, size_t n)
